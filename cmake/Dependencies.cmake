@@ -1,0 +1,56 @@
+# Third-party libraries as imported targets. Versions and origins: docs/reference/dependencies.md.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+
+# Header only: Debian's shared spdlog would tie our binaries to its build options.
+add_library(askos_spdlog INTERFACE)
+add_library(askos::spdlog ALIAS askos_spdlog)
+set_target_properties(askos_spdlog PROPERTIES EXPORT_NAME spdlog)
+target_compile_definitions(askos_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+target_link_libraries(askos_spdlog INTERFACE fmt::fmt-header-only Threads::Threads)
+install(TARGETS askos_spdlog EXPORT askosTargets)
+
+set(askos_caf caf-0.18.7)
+if(ASKOS_SANITIZE MATCHES thread)
+  set(askos_caf caf-0.18.7-tsan)
+endif()
+if(NOT CAF_ROOT)
+  set(CAF_ROOT "${ASKOS_DEPS}/${askos_caf}" CACHE PATH "Install prefix of CAF (0.18.7 or 1.x)")
+endif()
+find_package(CAF COMPONENTS core REQUIRED PATHS "${CAF_ROOT}" NO_DEFAULT_PATH)
+
+find_package(CLI11 REQUIRED)
+find_package(toml11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(nanoflann REQUIRED)
+find_package(Qhull REQUIRED)
+
+# Debian's CMake package files for HDF5 and netCDF name the MPI variant as well; take the serial one.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial)
+find_library(HDF5_HL_LIBRARY hdf5_serial_hl REQUIRED)
+target_link_libraries(PkgConfig::HDF5 INTERFACE "${HDF5_HL_LIBRARY}")
+pkg_check_modules(NETCDF REQUIRED IMPORTED_TARGET netcdf)
+
+if(ASKOS_WITH_TORCH)
+  # The wheel's own CMake package asks for a CUDA toolkit; two libraries are all that CPU code needs.
+  if(ASKOS_WITH_CUDA)
+    set(askos_torch "${ASKOS_DEPS}/torch-2.11.0-gpu/torch")
+  else()
+    set(askos_torch "${ASKOS_DEPS}/torch-2.11.0-cpu/torch")
+  endif()
+  if(NOT EXISTS "${askos_torch}/lib/libtorch_cpu.so")
+    message(FATAL_ERROR "no LibTorch in ${askos_torch}: run scripts/bootstrap")
+  endif()
+  add_library(askos_torch INTERFACE)
+  add_library(askos::torch ALIAS askos_torch)
+  target_include_directories(askos_torch SYSTEM INTERFACE
+    "${askos_torch}/include" "${askos_torch}/include/torch/csrc/api/include")
+  target_link_libraries(askos_torch INTERFACE
+    "${askos_torch}/lib/libtorch_cpu.so" "${askos_torch}/lib/libc10.so")
+  target_link_options(askos_torch INTERFACE "LINKER:-rpath,${askos_torch}/lib")
+endif()
+if(ASKOS_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+endif()

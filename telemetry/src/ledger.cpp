@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger is a sequence lock with one writer: readers retry while the version is odd or moved.
+#include <askos/telemetry/ledger.hpp>
+
+namespace askos::telemetry {
+namespace {
+
+constexpr std::array<std::string_view, kNumStates> kNames{
+    "busy.cpu", "busy.gpu", "wait.input", "wait.credit", "wait.comm",
+    "wait.io",  "wait.mem", "wait.sched", "paused",      "off"};
+
+thread_local Ledger* current_ledger = nullptr;
+
+}  // namespace
+
+std::string_view to_string(State state) noexcept { return kNames[static_cast<std::size_t>(state)]; }
+
+Ledger::Ledger(const Clock& clock) noexcept
+    : clock_(&clock), opened_(clock.now()), since_(opened_.count()) {}
+
+State Ledger::enter(State next) noexcept {
+  const auto former = state_.load(std::memory_order_relaxed);
+  const auto now = clock_->now().count();
+  auto& time = times_[static_cast<std::size_t>(former)];
+  const auto version = version_.load(std::memory_order_relaxed);
+  version_.store(version + 1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  time.store(time.load(std::memory_order_relaxed) + now - since_.load(std::memory_order_relaxed),
+             std::memory_order_relaxed);
+  since_.store(now, std::memory_order_relaxed);
+  state_.store(next, std::memory_order_relaxed);
+  version_.store(version + 2, std::memory_order_release);
+  return former;
+}
+
+LedgerReading Ledger::read() const noexcept {
+  LedgerReading reading;
+  reading.opened = opened_;
+  std::int64_t since = 0;
+  for (;;) {
+    const auto before = version_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < kNumStates; ++i) {
+      reading.times[i] = times_[i].load(std::memory_order_relaxed);
+    }
+    since = since_.load(std::memory_order_relaxed);
+    reading.state = state_.load(std::memory_order_relaxed);
+    reading.at = clock_->now();
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (before % 2 == 0 && before == version_.load(std::memory_order_relaxed)) {
+      break;
+    }
+  }
+  reading.times[static_cast<std::size_t>(reading.state)] += reading.at.count() - since;
+  return reading;
+}
+
+CurrentLedger::CurrentLedger(Ledger* ledger) noexcept : former_(current_ledger) {
+  current_ledger = ledger;
+}
+
+CurrentLedger::~CurrentLedger() { current_ledger = former_; }
+
+ScopedState::ScopedState(State state) noexcept : ledger_(current_ledger) {
+  if (ledger_ != nullptr) {
+    former_ = ledger_->enter(state);
+  }
+}
+
+ScopedState::~ScopedState() {
+  if (ledger_ != nullptr) {
+    ledger_->enter(former_);
+  }
+}
+
+}  // namespace askos::telemetry
