@@ -23,7 +23,9 @@ Clock& steady_clock() noexcept {
   return clock;
 }
 
-Nanoseconds ManualClock::now() const noexcept { return Nanoseconds(now_.load()); }
+Nanoseconds ManualClock::now() const noexcept {
+  return Nanoseconds(now_.load());
+}
 
 void ManualClock::sleep_until(Nanoseconds when) {
   std::unique_lock lock(mutex_);

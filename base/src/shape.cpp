@@ -30,9 +30,13 @@ const Description& describe(DType dtype) noexcept {
 
 }  // namespace
 
-std::int64_t size_of(DType dtype) noexcept { return describe(dtype).bytes; }
+std::int64_t size_of(DType dtype) noexcept {
+  return describe(dtype).bytes;
+}
 
-std::string_view to_string(DType dtype) noexcept { return describe(dtype).name; }
+std::string_view to_string(DType dtype) noexcept {
+  return describe(dtype).name;
+}
 
 DType parse_dtype(std::string_view name) {
   const auto* const found = std::ranges::find(kDescriptions, name, &Description::name);
@@ -46,7 +50,9 @@ DType parse_dtype(std::string_view name) {
   return found->dtype;
 }
 
-std::ostream& operator<<(std::ostream& out, DType dtype) { return out << to_string(dtype); }
+std::ostream& operator<<(std::ostream& out, DType dtype) {
+  return out << to_string(dtype);
+}
 
 std::optional<std::int64_t> Shape::find_size(std::string_view axis) const noexcept {
   const auto found = std::ranges::find(axes_, axis, &Axis::name);

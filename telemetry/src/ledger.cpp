@@ -13,7 +13,9 @@ thread_local Ledger* current_ledger = nullptr;
 
 }  // namespace
 
-std::string_view to_string(State state) noexcept { return kNames[static_cast<std::size_t>(state)]; }
+std::string_view to_string(State state) noexcept {
+  return kNames[static_cast<std::size_t>(state)];
+}
 
 Ledger::Ledger(const Clock& clock) noexcept
     : clock_(&clock), opened_(clock.now()), since_(opened_.count()) {}
@@ -58,7 +60,9 @@ CurrentLedger::CurrentLedger(Ledger* ledger) noexcept : former_(current_ledger) 
   current_ledger = ledger;
 }
 
-CurrentLedger::~CurrentLedger() { current_ledger = former_; }
+CurrentLedger::~CurrentLedger() {
+  current_ledger = former_;
+}
 
 ScopedState::ScopedState(State state) noexcept : ledger_(current_ledger) {
   if (ledger_ != nullptr) {

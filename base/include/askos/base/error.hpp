@@ -41,9 +41,7 @@ enum class Errc {
 /// travel between threads and stages.
 class Error : public std::exception {
  public:
-  Error(Errc code,
-        std::string text,
-        std::source_location where = std::source_location::current());
+  Error(Errc code, std::string text, std::source_location where = std::source_location::current());
 
   /// Appends `key=value` to the message; strings that are empty or hold spaces are quoted.
   Error& with(std::string_view key, std::string_view value) &;
@@ -91,9 +89,9 @@ namespace detail {
 
 /// Throws `Errc::kInternal` unless `condition` holds. For our own invariants only: what a user can
 /// get wrong is reported by an `Error` that names file, key, expected and found.
-#define ASKOS_CHECK(condition)                                                       \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      ::askos::detail::check_failed(#condition, std::source_location::current());    \
-    }                                                                                \
+#define ASKOS_CHECK(condition)                                                    \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
+      ::askos::detail::check_failed(#condition, std::source_location::current()); \
+    }                                                                             \
   } while (false)

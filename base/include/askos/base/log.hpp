@@ -12,8 +12,8 @@ namespace askos {
 /// to stderr at level `info`. Any thread.
 [[nodiscard]] std::shared_ptr<spdlog::logger> logger(const std::string& name);
 
-/// Sets the level of every askos logger, made or to be made: `debug`, `info`, `warn`, `error`, `off`.
-/// Throws `Errc::kUsage` on another word.
+/// Sets the level of every askos logger, made or to be made: `debug`, `info`, `warn`, `error`,
+/// `off`. Throws `Errc::kUsage` on another word.
 void set_log_level(const std::string& level);
 
 }  // namespace askos

@@ -34,9 +34,15 @@ struct Bytes {
   friend std::ostream& operator<<(std::ostream& out, Bytes bytes);
 };
 
-[[nodiscard]] constexpr Bytes kibibytes(std::int64_t n) { return {n << 10}; }
-[[nodiscard]] constexpr Bytes mebibytes(std::int64_t n) { return {n << 20}; }
-[[nodiscard]] constexpr Bytes gibibytes(std::int64_t n) { return {n << 30}; }
+[[nodiscard]] constexpr Bytes kibibytes(std::int64_t n) {
+  return {n << 10};
+}
+[[nodiscard]] constexpr Bytes mebibytes(std::int64_t n) {
+  return {n << 20};
+}
+[[nodiscard]] constexpr Bytes gibibytes(std::int64_t n) {
+  return {n << 30};
+}
 
 /// Reads `512`, `64 KiB`, `8MiB`, `1.5 GiB`. Throws `Errc::kInvalidInput` on anything else.
 [[nodiscard]] Bytes parse_bytes(std::string_view text);

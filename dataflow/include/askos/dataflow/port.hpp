@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/shape.hpp>
+#include <askos/base/unit.hpp>
+
+#include <optional>
+#include <string>
+#include <typeindex>
+
+namespace askos::dataflow {
+
+class Stage;
+
+enum class Device { kHost, kCuda };
+
+/// What a port promises about each packet, beyond its C++ type. The plan compares both ends of an
+/// edge once, before anything runs.
+struct Contract {
+  Shape shape;                 ///< empty: not stated
+  std::optional<DType> dtype;  ///< nothing: not stated
+  Device device = Device::kHost;
+  int rate = 1;        ///< packets per firing; 0: depends on the data, at most one
+  Bytes host_bytes;    ///< largest payload on the host; 0: not stated, so not provable
+  Bytes device_bytes;  ///< largest payload on a device
+};
+
+/// One typed end of a stage; lives as long as the stage and never moves.
+class Port {
+ public:
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  [[nodiscard]] const Stage& owner() const noexcept { return *owner_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const Contract& contract() const noexcept { return contract_; }
+  [[nodiscard]] std::type_index payload_type() const noexcept { return type_; }
+  /// Position among the stage's ports of the same direction, in order of declaration.
+  [[nodiscard]] int index() const noexcept { return index_; }
+
+ protected:
+  Port(Stage& owner, std::string name, Contract contract, std::type_index type);
+  ~Port() = default;
+
+  friend class Stage;
+  Stage* owner_;
+  std::string name_;
+  Contract contract_;
+  std::type_index type_;
+  int index_ = 0;
+};
+
+class InPort : public Port {
+ protected:
+  InPort(Stage& owner, std::string name, Contract contract, std::type_index type);
+};
+
+class OutPort : public Port {
+ protected:
+  OutPort(Stage& owner, std::string name, Contract contract, std::type_index type);
+};
+
+/// Receives payloads of type `T`. Declare it as a member: `In<Field> field{*this, "field", {...}};`
+template <typename T>
+class In final : public InPort {
+ public:
+  In(Stage& owner, std::string name, Contract contract = {})
+      : InPort(owner, std::move(name), std::move(contract), typeid(T)) {}
+};
+
+/// Sends payloads of type `T`. Declare it as a member: `Out<Field> field{*this, "field", {...}};`
+template <typename T>
+class Out final : public OutPort {
+ public:
+  Out(Stage& owner, std::string name, Contract contract = {})
+      : OutPort(owner, std::move(name), std::move(contract), typeid(T)) {}
+};
+
+}  // namespace askos::dataflow
