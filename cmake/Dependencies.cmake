@@ -1,14 +1,12 @@
-# Third-party libraries as imported targets. Versions and origins: docs/reference/dependencies.md.
+# Third-party libraries as imported targets; installed beside askosConfig.cmake, so that a consumer
+# finds the same ones. Versions and origins: docs/reference/dependencies.md.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 
 # Header only: Debian's shared spdlog would tie our binaries to its build options.
-add_library(askos_spdlog INTERFACE)
-add_library(askos::spdlog ALIAS askos_spdlog)
-set_target_properties(askos_spdlog PROPERTIES EXPORT_NAME spdlog)
-target_compile_definitions(askos_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
-target_link_libraries(askos_spdlog INTERFACE fmt::fmt-header-only Threads::Threads)
-install(TARGETS askos_spdlog EXPORT askosTargets)
+add_library(askos::spdlog INTERFACE IMPORTED GLOBAL)
+target_compile_definitions(askos::spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+target_link_libraries(askos::spdlog INTERFACE fmt::fmt-header-only Threads::Threads)
 
 set(askos_caf caf-0.18.7)
 if(ASKOS_SANITIZE MATCHES thread)
@@ -42,13 +40,12 @@ if(ASKOS_WITH_TORCH)
   if(NOT EXISTS "${askos_torch}/lib/libtorch_cpu.so")
     message(FATAL_ERROR "no LibTorch in ${askos_torch}: run scripts/bootstrap")
   endif()
-  add_library(askos_torch INTERFACE)
-  add_library(askos::torch ALIAS askos_torch)
-  target_include_directories(askos_torch SYSTEM INTERFACE
+  add_library(askos::torch INTERFACE IMPORTED GLOBAL)
+  target_include_directories(askos::torch SYSTEM INTERFACE
     "${askos_torch}/include" "${askos_torch}/include/torch/csrc/api/include")
-  target_link_libraries(askos_torch INTERFACE
+  target_link_libraries(askos::torch INTERFACE
     "${askos_torch}/lib/libtorch_cpu.so" "${askos_torch}/lib/libc10.so")
-  target_link_options(askos_torch INTERFACE "LINKER:-rpath,${askos_torch}/lib")
+  target_link_options(askos::torch INTERFACE "LINKER:-rpath,${askos_torch}/lib")
 endif()
 if(ASKOS_BUILD_TESTS)
   find_package(GTest REQUIRED)
