@@ -24,7 +24,9 @@ struct Buffer {
   std::int64_t count = 0;
   DType dtype = DType::kFloat32;
 
-  operator ConstBuffer() const noexcept { return {data, count, dtype}; }  // NOLINT(google-explicit-constructor)
+  operator ConstBuffer() const noexcept {
+    return {data, count, dtype};
+  }  // NOLINT(google-explicit-constructor)
 };
 
 enum class ReduceOp { kSum, kMax, kMin };
@@ -37,9 +39,9 @@ class Work {
   [[nodiscard]] virtual bool done() const noexcept = 0;
 
   /// Blocks the calling thread until the collective is complete on this rank, accounted as
-  /// `wait.comm`. Throws `Errc::kRankLost` naming collective, sequence number and missing ranks when
-  /// the communicator's deadline passes, and what the progress thread met (for instance ranks that
-  /// entered different collectives: `Errc::kInternal`, naming both).
+  /// `wait.comm`. Throws `Errc::kRankLost` naming collective, sequence number and missing ranks
+  /// when the communicator's deadline passes, and what the progress thread met (for instance ranks
+  /// that entered different collectives: `Errc::kInternal`, naming both).
   virtual void wait() = 0;
 };
 
@@ -49,8 +51,8 @@ using WorkPtr = std::unique_ptr<Work>;
 /// order; each call returns at once and completes in the background. One thread per rank.
 ///
 /// Counts are entries, not bytes. Uneven and empty shards are the normal case. Sums of float16 and
-/// bfloat16 accumulate in float32; on the CPU partial sums are added in rank order, so that a result
-/// repeats bit by bit on one layout.
+/// bfloat16 accumulate in float32; on the CPU partial sums are added in rank order, so that a
+/// result repeats bit by bit on one layout.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -76,7 +78,8 @@ class Communicator {
                                                std::span<const std::int64_t> counts) = 0;
 
   /// Sends `send_counts[r]` entries to rank r, packed in rank order, and receives
-  /// `receive_counts[r]` from rank r. Zero counts are allowed; this is also how halos are exchanged.
+  /// `receive_counts[r]` from rank r. Zero counts are allowed; this is also how halos are
+  /// exchanged.
   [[nodiscard]] virtual WorkPtr all_to_all(ConstBuffer send,
                                            std::span<const std::int64_t> send_counts,
                                            Buffer receive,
@@ -108,7 +111,7 @@ struct LocalOptions {
 
 /// Makes the communicators of `num_ranks` ranks that are threads of this process; entry r is rank
 /// r's. A progress thread moves the bytes, so collectives run beside compute.
-[[nodiscard]] std::vector<std::unique_ptr<Communicator>> make_local_group(int num_ranks,
-                                                                          const LocalOptions& options = {});
+[[nodiscard]] std::vector<std::unique_ptr<Communicator>> make_local_group(
+    int num_ranks, const LocalOptions& options = {});
 
 }  // namespace askos::comm

@@ -16,8 +16,9 @@ struct MeshOptions {
   bool keep_batch_sharded = true;  ///< needs as many readers as ranks per model
 };
 
-/// Names the groups that one rank belongs to. All groups are contiguous ranges of world ranks, but
-/// for the ensemble subgroup, whose stride is the number of ranks per model.
+/// Names the groups that one rank belongs to. Model, reader and ensemble groups are contiguous
+/// ranges of world ranks; data-parallel groups and ensemble members have the number of ranks per
+/// model as stride. `index` makes a `color` for `Communicator::split`.
 class Mesh {
  public:
   /// Throws one `Errc::kInvalidInput` that lists every constraint that does not hold.
@@ -34,6 +35,7 @@ class Mesh {
   };
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
+  /// Returns the options with their defaults filled in.
   [[nodiscard]] const MeshOptions& options() const noexcept { return options_; }
   /// Shares one model instance: all collectives of the forward and backward pass.
   [[nodiscard]] const Group& model() const noexcept { return model_; }
