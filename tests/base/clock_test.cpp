@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <askos/base/clock.hpp>
+#include <askos/base/error.hpp>
 
 #include <gtest/gtest.h>
 
@@ -28,6 +29,27 @@ TEST(ManualClock, ReleasesASleeperOnlyWhenItsTimeHasCome) {
   clock.advance(1ms);
   sleeper.join();
   EXPECT_TRUE(awake);
+}
+
+TEST(Duration, ParsesEveryUnit) {
+  EXPECT_EQ(parse_duration("5 ms"), 5ms);
+  EXPECT_EQ(parse_duration("1.5s"), 1500ms);
+  EXPECT_EQ(parse_duration("7ns"), 7ns);
+  EXPECT_EQ(parse_duration("2 h"), 2h);
+}
+
+TEST(Duration, RefusesEverythingElse) {
+  for (const char* text : {"", "5", "ms", "-1 s", "nan s", "5 msec", "1e99 h"}) {
+    EXPECT_THROW((void)parse_duration(text), Error) << text;
+  }
+}
+
+TEST(Duration, PrintsWithoutLoss) {
+  for (const auto duration :
+       {Nanoseconds(0), Nanoseconds(1500us), Nanoseconds(90min), Nanoseconds(3ns)}) {
+    EXPECT_EQ(parse_duration(format_duration(duration)), duration);
+  }
+  EXPECT_EQ(format_duration(1500us), "1500 us");
 }
 
 }  // namespace

@@ -5,10 +5,19 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <string>
+#include <string_view>
 
 namespace askos {
 
 using Nanoseconds = std::chrono::nanoseconds;
+
+/// Reads `5 ms`, `1.5s`, `200 us`, `30 min`; the unit is one of ns, us, ms, s, min, h. Throws
+/// `Errc::kInvalidInput` on anything else, a negative number included.
+[[nodiscard]] Nanoseconds parse_duration(std::string_view text);
+
+/// Prints without loss in the largest unit that leaves a whole number: `5 ms`, `1500 us`, `0 s`.
+[[nodiscard]] std::string format_duration(Nanoseconds duration);
 
 /// Tells the time to whatever waits or measures, so that a test can put another time in its place.
 ///
