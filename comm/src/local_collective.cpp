@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "local_collective.hpp"
+
+#include "futex.hpp"
+#include "local_move.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace askos::comm {
+namespace {
+
+/// How long a wait looks before it blocks: about one wake-up's worth of time.
+constexpr Nanoseconds kSpin = std::chrono::microseconds(4);
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+std::string numbered(const char* what, std::size_t rank) {
+  return what + std::to_string(rank);
+}
+
+}  // namespace
+
+LocalCollective::LocalCollective(std::int64_t sequence, int num_ranks)
+    : sequence_(sequence),
+      calls_(static_cast<std::size_t>(num_ranks)),
+      entered_(static_cast<std::size_t>(num_ranks)) {}
+
+std::optional<Error> LocalCollective::enter(int rank, Call call) {
+  const auto own = static_cast<std::size_t>(rank);
+  if (num_entered_ == 0) {
+    first_ = own;
+  } else if (!agree(first_call(), call)) {
+    return Error(Errc::kInternal, "ranks entered different collectives")
+        .with("sequence", sequence_)
+        .with(numbered("rank ", first_), describe(first_call()))
+        .with(numbered("rank ", own), describe(call));
+  }
+  calls_[own] = std::move(call);
+  entered_[own] = true;
+  ++num_entered_;
+  return is_complete() && first_call().kind == CallKind::kAllToAll ? compare_all_to_all()
+                                                                   : std::nullopt;
+}
+
+std::optional<Error> LocalCollective::compare_all_to_all() const {
+  for (std::size_t from = 0; from < calls_.size(); ++from) {
+    for (std::size_t to = 0; to < calls_.size(); ++to) {
+      const auto sent = calls_[from].counts[to];
+      const auto expected = calls_[to].receive_counts[from];
+      if (sent != expected) {
+        return Error(Errc::kInternal, "ranks entered all_to_all with different counts")
+            .with("sequence", sequence_)
+            .with(numbered("rank ", from),
+                  "sends " + std::to_string(sent) + numbered(" to rank ", to))
+            .with(numbered("rank ", to),
+                  "expects " + std::to_string(expected) + numbered(" from rank ", from));
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int> LocalCollective::missing() const {
+  std::vector<int> ranks;
+  for (std::size_t r = 0; r < entered_.size(); ++r) {
+    if (!entered_[r]) {
+      ranks.push_back(static_cast<int>(r));
+    }
+  }
+  return ranks;
+}
+
+std::int64_t LocalCollective::moved_bytes() const noexcept {
+  std::int64_t bytes = 0;
+  for (const Call& call : calls_) {
+    bytes += call.receive.count * size_of(call.receive.dtype);
+  }
+  return bytes;
+}
+
+void LocalCollective::run() noexcept {
+  for (int part = 0; part < num_ranks(); ++part) {
+    move_part(calls_, part);
+  }
+  finish(State::kDone);
+}
+
+bool LocalCollective::offer() noexcept {
+  state_.store(static_cast<std::uint32_t>(State::kReady), std::memory_order_seq_cst);
+  const bool awaited = num_waiting_.load(std::memory_order_seq_cst) > 0;
+  if (awaited) {
+    futex_wake_all(state_);
+  }
+  return awaited;
+}
+
+void LocalCollective::help() noexcept {
+  const int num_parts = num_ranks();
+  for (int part = 0; (part = next_part_.fetch_add(1, std::memory_order_relaxed)) < num_parts;) {
+    move_part(calls_, part);
+    if (num_parts_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == num_parts) {
+      finish(State::kDone);
+    }
+  }
+}
+
+void LocalCollective::finish(State state) noexcept {
+  state_.store(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
+  if (num_waiting_.load(std::memory_order_seq_cst) > 0) {
+    futex_wake_all(state_);
+  }
+}
+
+bool LocalCollective::is_over() const noexcept {
+  return state() == State::kDone || state() == State::kFailed;
+}
+
+bool LocalCollective::wait(Nanoseconds timeout) noexcept {
+  const Clock& clock = steady_clock();
+  const auto start = clock.now();
+  num_waiting_.fetch_add(1, std::memory_order_seq_cst);
+  bool in_time = true;
+  for (;;) {
+    const State seen = State(state_.load(std::memory_order_seq_cst));
+    if (seen == State::kDone || seen == State::kFailed) {
+      break;
+    }
+    if (seen == State::kReady) {
+      help();
+    }
+    const auto waited = clock.now() - start;
+    if (waited < kSpin) {
+      pause();
+    } else if (waited < timeout) {
+      futex_wait(state_, static_cast<std::uint32_t>(seen), timeout - waited);
+    } else {
+      in_time = false;
+      break;
+    }
+  }
+  num_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  return in_time;
+}
+
+}  // namespace askos::comm

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "call.hpp"
+
+#include <askos/base/clock.hpp>
+#include <askos/base/error.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace askos::comm {
+
+class LocalGroup;
+
+/// One collective of a local group: what each rank asked for, and the bytes moved once all are
+/// here.
+///
+///   kGathering -> kReady -> kDone      the progress thread and the ranks that wait move the bytes
+///   kGathering -> kDone                the last rank to enter moves them
+///   kGathering -> kFailed              see `LocalGroup::failure`
+///
+/// `enter`, `is_complete`, `missing` and `fail` need the group's lock; the rest does not.
+class LocalCollective {
+ public:
+  enum class State : std::uint32_t { kGathering, kReady, kDone, kFailed };
+
+  LocalCollective(std::int64_t sequence, int num_ranks);
+
+  [[nodiscard]] std::int64_t sequence() const noexcept { return sequence_; }
+
+  /// Records the call of `rank`. Returns what is wrong if the ranks' calls do not fit together.
+  [[nodiscard]] std::optional<Error> enter(int rank, Call call);
+  [[nodiscard]] bool is_complete() const noexcept { return num_entered_ == num_ranks(); }
+  [[nodiscard]] std::vector<int> missing() const;
+  /// What the first rank to enter asked for.
+  [[nodiscard]] const Call& first_call() const noexcept { return calls_[first_]; }
+  [[nodiscard]] const std::vector<Call>& calls() const noexcept { return calls_; }
+  void fail() noexcept { finish(State::kFailed); }
+
+  /// Bytes that reach the ranks' buffers in all.
+  [[nodiscard]] std::int64_t moved_bytes() const noexcept;
+  /// Moves all bytes on the calling thread, which must be the one that completed the collective.
+  void run() noexcept;
+  /// Lets any thread take parts of the work. Returns whether a rank waits already and will do it.
+  [[nodiscard]] bool offer() noexcept;
+  /// Moves parts until none is left to take.
+  void help() noexcept;
+
+  /// Tells whether a wait would return at once.
+  [[nodiscard]] bool is_over() const noexcept;
+  [[nodiscard]] bool has_failed() const noexcept { return state() == State::kFailed; }
+  /// Blocks until it is over, helping where it can. Returns false if ranks are still missing after
+  /// `timeout`.
+  [[nodiscard]] bool wait(Nanoseconds timeout) noexcept;
+
+  /// What split gives to each rank.
+  struct Membership {
+    std::shared_ptr<LocalGroup> group;
+    int rank = 0;
+  };
+  std::vector<Membership> memberships;
+
+ private:
+  [[nodiscard]] State state() const noexcept {
+    return State(state_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(calls_.size()); }
+  [[nodiscard]] std::optional<Error> compare_all_to_all() const;
+  void finish(State state) noexcept;
+  void wake() noexcept;
+
+  const std::int64_t sequence_;
+  std::vector<Call> calls_;
+  std::vector<bool> entered_;
+  int num_entered_ = 0;
+  std::size_t first_ = 0;
+  std::atomic<std::uint32_t> state_{0};
+  std::atomic<int> num_waiting_{0};
+  std::atomic<int> next_part_{0};
+  std::atomic<int> num_parts_done_{0};
+};
+
+}  // namespace askos::comm
