@@ -21,9 +21,9 @@ enum class EdgePolicy {
 };
 
 struct EdgeOptions {
-  int credit = 2;      ///< packets in flight: 2 is a double buffer
-  Bytes host_bytes;    ///< bytes in flight on the host; 0: bounded by `credit` alone
-  Bytes device_bytes;  ///< bytes in flight on a device; 0: bounded by `credit` alone
+  int credit = 2;        ///< packets in flight: 2 is a double buffer
+  Bytes host_bytes{};    ///< bytes in flight on the host; 0: bounded by `credit` alone
+  Bytes device_bytes{};  ///< bytes in flight on a device; 0: bounded by `credit` alone
   EdgePolicy policy = EdgePolicy::kBlock;
   int initial = 0;  ///< empty packets on the edge at the start: what lets a cycle begin
 };

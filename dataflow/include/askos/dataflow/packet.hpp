@@ -12,12 +12,12 @@ namespace askos::dataflow {
 
 /// What is known of a packet without looking at its payload.
 struct PacketMeta {
-  SampleId sample;     ///< which sample of the run it belongs to
-  TraceId trace;       ///< follows the sample through stages and ranks
-  comm::Range cells;   ///< the part of the grid that the payload covers
-  double weight = 1;   ///< 0: a null sample, worked on for the sake of the peers but not counted
-  Bytes host_bytes;    ///< memory that the payload holds on the host
-  Bytes device_bytes;  ///< memory that the payload holds on a device
+  SampleId sample{};     ///< which sample of the run it belongs to
+  TraceId trace{};       ///< follows the sample through stages and ranks
+  comm::Range cells{};   ///< the part of the grid that the payload covers
+  double weight = 1;     ///< 0: a null sample, worked on for the sake of the peers but not counted
+  Bytes host_bytes{};    ///< memory that the payload holds on the host
+  Bytes device_bytes{};  ///< memory that the payload holds on a device
 };
 
 class EdgeState;

@@ -10,8 +10,8 @@
 namespace askos::dataflow {
 
 struct PlanLimits {
-  Bytes host;    ///< 0: no limit
-  Bytes device;  ///< 0: no limit
+  Bytes host{};    ///< 0: no limit
+  Bytes device{};  ///< 0: no limit
 };
 
 /// One reason why a graph is refused.

@@ -17,12 +17,12 @@ enum class Device { kHost, kCuda };
 /// What a port promises about each packet, beyond its C++ type. The plan compares both ends of an
 /// edge once, before anything runs.
 struct Contract {
-  Shape shape;                 ///< empty: not stated
-  std::optional<DType> dtype;  ///< nothing: not stated
+  Shape shape{};                 ///< empty: not stated
+  std::optional<DType> dtype{};  ///< nothing: not stated
   Device device = Device::kHost;
-  int rate = 1;        ///< packets per firing; 0: depends on the data, at most one
-  Bytes host_bytes;    ///< largest payload on the host; 0: not stated, so not provable
-  Bytes device_bytes;  ///< largest payload on a device
+  int rate = 1;          ///< packets per firing; 0: depends on the data, at most one
+  Bytes host_bytes{};    ///< largest payload on the host; 0: not stated, so not provable
+  Bytes device_bytes{};  ///< largest payload on a device
 };
 
 /// One typed end of a stage; lives as long as the stage and never moves.
