@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/clock.hpp>
+#include <askos/base/shape.hpp>
+#include <askos/comm/mesh.hpp>
+#include <askos/model/config.hpp>
+#include <askos/model/graph_builders.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace askos::actors {
+
+/// Which samples a run sees. A sample is named by the row of its first target step.
+struct DataConfig {
+  std::filesystem::path file;
+  int num_input_steps = 2;
+  int num_output_steps = 1;
+  comm::Range train_rows;                          ///< targets used for training
+  comm::Range test_rows;                           ///< targets used for scores
+  std::string normalizer = "mean-std";             ///< for every variable but those below
+  std::map<std::string, std::string> normalizers;  ///< by variable
+};
+
+enum class GraphKind { kRegional, kGlobal };
+
+struct GraphConfig {
+  GraphKind kind = GraphKind::kRegional;
+  model::RegionalGraphOptions regional;
+  model::GlobalGraphOptions global;
+};
+
+/// Weight of each variable in the loss.
+enum class VariableWeights {
+  kOne,               ///< all the same
+  kTendencyVariance,  ///< variance of the field over variance of its change in one time step
+};
+
+struct TrainingConfig {
+  std::int64_t steps = 300;
+  int batch_size = 4;
+  std::uint64_t seed = 1;
+  double learning_rate = 1e-3;
+  double final_learning_rate = 0;
+  std::int64_t warmup_steps = 50;
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double clip_norm = 0;   ///< 0: not clipped
+  double clip_value = 0;  ///< 0: not clipped
+  VariableWeights variable_weights = VariableWeights::kOne;
+};
+
+struct RunOptions {
+  std::filesystem::path folder;
+  int ranks = 1;                  ///< local ranks: threads of this process
+  int num_readers_per_model = 0;  ///< 0: one per rank
+  int num_threads_per_rank = 0;   ///< 0: cores / ranks
+  int prefetch_samples = 8;
+  std::int64_t checkpoint_every = 100;  ///< steps; 0: at the end only
+  int keep_checkpoints = 3;
+  Nanoseconds deadline = std::chrono::seconds(60);  ///< of any wait for a peer
+};
+
+/// Everything that decides a run, defaults included; one to one with a configuration file.
+struct RunConfig {
+  DataConfig data;
+  GraphConfig graph;
+  model::ModelConfig model;
+  DType dtype = DType::kFloat32;
+  TrainingConfig training;
+  RunOptions run;
+};
+
+/// Throws one `Errc::kInvalidInput` that lists every value that makes no sense by itself.
+void validate(const RunConfig& config);
+
+}  // namespace askos::actors

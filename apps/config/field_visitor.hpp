@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// One description of the configuration file serves reading, writing and the list of known keys.
+#pragma once
+
+#include <askos/actors/run_config.hpp>
+
+namespace askos::apps {
+
+/// Calls `visit(section, key, value)` for every entry of a configuration, in the order of the file.
+template <typename Config, typename Visit>
+void visit_fields(Config& config, Visit&& visit) {
+  auto& data = config.data;
+  visit("data", "file", data.file);
+  visit("data", "input_steps", data.num_input_steps);
+  visit("data", "output_steps", data.num_output_steps);
+  visit("data", "train_rows", data.train_rows);
+  visit("data", "test_rows", data.test_rows);
+  visit("data", "normalizer", data.normalizer);
+  visit("data", "normalizers", data.normalizers);
+
+  auto& graph = config.graph;
+  visit("graph", "kind", graph.kind);
+  visit("graph", "hidden_nodes", graph.regional.num_hidden);
+  visit("graph", "encoder_neighbours", graph.regional.encoder_neighbours);
+  visit("graph", "processor_neighbours", graph.regional.processor_neighbours);
+  visit("graph", "decoder_neighbours", graph.regional.decoder_neighbours);
+  visit("graph", "level", graph.global.level);
+  visit("graph", "cut_off_factor", graph.global.cut_off_factor);
+
+  auto& model = config.model;
+  visit("model", "dtype", config.dtype);
+  visit("model", "channels", model.num_channels);
+  visit("model", "heads", model.encoder.num_heads);
+  visit("model", "layers", model.num_layers);
+  visit("model", "mlp_hidden_ratio", model.encoder.mlp_hidden_ratio);
+  visit("model", "qk_norm", model.encoder.qk_norm);
+  visit("model", "latent_skip", model.latent_skip);
+  visit("model", "zero_output_layer", model.zero_output_layer);
+  visit("model", "node_trainables", model.data_node_trainables);
+  visit("model", "edge_trainables", model.encoder.edge_trainables);
+  visit("model", "mapper_chunks", model.encoder.num_chunks);
+  visit("model", "processor_chunks", model.processor.num_chunks);
+
+  auto& training = config.training;
+  visit("training", "steps", training.steps);
+  visit("training", "batch_size", training.batch_size);
+  visit("training", "seed", training.seed);
+  visit("training", "learning_rate", training.learning_rate);
+  visit("training", "final_learning_rate", training.final_learning_rate);
+  visit("training", "warmup_steps", training.warmup_steps);
+  visit("training", "weight_decay", training.weight_decay);
+  visit("training", "beta1", training.beta1);
+  visit("training", "beta2", training.beta2);
+  visit("training", "clip_norm", training.clip_norm);
+  visit("training", "clip_value", training.clip_value);
+  visit("training", "variable_weights", training.variable_weights);
+
+  auto& run = config.run;
+  visit("run", "folder", run.folder);
+  visit("run", "ranks", run.ranks);
+  visit("run", "readers_per_model", run.num_readers_per_model);
+  visit("run", "threads_per_rank", run.num_threads_per_rank);
+  visit("run", "prefetch_samples", run.prefetch_samples);
+  visit("run", "checkpoint_every", run.checkpoint_every);
+  visit("run", "keep_checkpoints", run.keep_checkpoints);
+  visit("run", "deadline", run.deadline);
+}
+
+}  // namespace askos::apps
