@@ -1,0 +1,1 @@
+askos_add_test(io/dataset_writer_test LIBRARIES askos::io)
