@@ -20,7 +20,7 @@ enum class Threading {
 
 /// When a stage is ready to run, given credit on all outputs.
 enum class Firing {
-  kAll,  ///< every input has a packet; the stage ends when one input has ended and is empty
+  kAll,  ///< every input has its `rate` of packets; the stage ends when one has ended with fewer
   kAny,  ///< some input has a packet; the stage ends when all inputs have ended and are empty
 };
 
@@ -33,7 +33,8 @@ using Arguments = std::map<std::string, Argument>;
 /// Ports are members, declared once. A stage without inputs is a source: it runs whenever its
 /// outputs have credit, until it calls `Context::end`. All calls come from one thread at a time,
 /// and each sees the effects of the one before. What a call throws becomes a `StageFailure`, and
-/// the plan's policy decides.
+/// the plan's policy decides. A stage also ends when nobody is left to take what it emits; packets
+/// that wait on its inputs then are dropped and reported.
 class Stage {
  public:
   Stage() = default;
@@ -43,9 +44,10 @@ class Stage {
 
   /// Runs once, on the stage's own thread, before the first `run`.
   virtual void start(Context& context);
-  /// Does one unit of work: takes its input packets, emits at most `rate` packets per output.
+  /// Does one unit of work: takes its input packets, emits `rate` packets per output.
   virtual void run(Context& context) = 0;
-  /// Runs once after the last `run`, with credit for one packet on every output.
+  /// Runs once after the last `run`, with credit for one packet on every output; not when the
+  /// session was stopped or failed, so what it completes is complete.
   virtual void finish(Context& context);
 
   [[nodiscard]] virtual Threading threading() const { return Threading::kShared; }

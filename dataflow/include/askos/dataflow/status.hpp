@@ -17,20 +17,20 @@ namespace askos::dataflow {
 struct StageFailure {
   std::string stage;
   Rank rank;
-  std::optional<SampleId> sample;
-  Error error;
+  std::optional<SampleId> sample{};  ///< the first packet of the run that failed
+  Error error{Errc::kInternal, "unknown failure"};
 };
 
 /// One stage on one rank, read without stopping it.
 struct StageStatus {
   std::string stage;
   Rank rank;
-  telemetry::LedgerReading ledger;
+  telemetry::LedgerReading ledger{};
   std::int64_t num_runs = 0;
   std::int64_t num_skipped = 0;
   std::int64_t num_restarts = 0;
-  std::vector<std::int64_t> wait_input_ns;   ///< by input port: time spent waiting for that one
-  std::vector<std::int64_t> wait_credit_ns;  ///< by edge of the graph (see `EdgeStatus::edge`)
+  std::vector<std::int64_t> wait_input_ns{};   ///< by input port: time spent waiting for that one
+  std::vector<std::int64_t> wait_credit_ns{};  ///< by edge of the graph (see `EdgeStatus::edge`)
 };
 
 /// One edge on one rank.
@@ -58,10 +58,10 @@ struct SessionStatus {
 
 /// How a session ended.
 struct Outcome {
-  std::optional<StageFailure> failure;      ///< the first one that stopped it
-  std::vector<StageFailure> skipped;        ///< those that a policy absorbed
-  std::int64_t num_undelivered = 0;         ///< packets that were left on edges
-  std::vector<std::string> undelivered_on;  ///< names of those edges
+  std::optional<StageFailure> failure{};      ///< the first one that stopped it
+  std::vector<StageFailure> skipped{};        ///< those that a policy absorbed
+  std::int64_t num_undelivered = 0;           ///< packets that were left on edges
+  std::vector<std::string> undelivered_on{};  ///< names of those edges
 
   [[nodiscard]] bool ok() const noexcept { return !failure.has_value(); }
 };

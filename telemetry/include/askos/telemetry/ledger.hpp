@@ -62,6 +62,12 @@ class Ledger {
 
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
 
+  /// Returns the time that closed intervals of `state` add up to, without a clock read. For the
+  /// writer: an interval that still runs is not in it.
+  [[nodiscard]] Nanoseconds closed(State state) const noexcept {
+    return Nanoseconds(times_[static_cast<std::size_t>(state)].load(std::memory_order_relaxed));
+  }
+
  private:
   const Clock* clock_;
   Nanoseconds opened_;

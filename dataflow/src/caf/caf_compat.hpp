@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows which CAF it is compiled against: 0.18.7 or 1.x. Whatever is not here is
+// written alike for both.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/behavior.hpp>
+#include <caf/config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/init_global_meta_objects.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <chrono>
+
+#if CAF_VERSION >= 10000
+#include <caf/anon_mail.hpp>
+#endif
+
+namespace askos::dataflow::caf_compat {
+
+/// Puts `message` into the mailbox of `to`; any thread.
+template <typename Message>
+void send(const caf::actor& to, const Message& message) {
+#if CAF_VERSION >= 10000
+  caf::anon_mail(message).send(to);
+#else
+  caf::anon_send(to, message);
+#endif
+}
+
+/// As `send`, but not before `delay` of real time has passed.
+template <typename Message>
+void send_after(const caf::actor& to, std::chrono::nanoseconds delay, const Message& message) {
+#if CAF_VERSION >= 10000
+  caf::anon_mail(message).delay(delay).send(to);
+#else
+  caf::delayed_anon_send(to, delay, message);
+#endif
+}
+
+}  // namespace askos::dataflow::caf_compat

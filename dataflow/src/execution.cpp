@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "execution.hpp"
+
+#include <askos/base/error.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace askos::dataflow {
+namespace {
+
+constexpr Nanoseconds kLongWait = std::chrono::hours(24 * 365);  // adding it to now is safe
+
+int make_event_descriptor() {
+  const int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (descriptor < 0) {
+    throw Error(Errc::kEnvironment, "cannot make an event descriptor")
+        .with("reason", std::strerror(errno));
+  }
+  return descriptor;
+}
+
+}  // namespace
+
+Execution::Execution(Plan plan, Clock& clock)
+    : plan_(std::move(plan)),
+      clock_(clock),
+      started_(clock.now()),
+      event_descriptor_(make_event_descriptor()) {}
+
+Execution::~Execution() {
+  close(event_descriptor_);
+}
+
+std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const RunnerOptions& options) {
+  std::shared_ptr<Execution> execution(new Execution(std::move(plan), clock));
+  Rank rank;
+  for (const auto& graph : execution->plan_.ranks()) {
+    execution->build_rank(graph, rank, options);
+    ++rank.value;
+  }
+  execution->num_running_ = static_cast<int>(execution->runners_.size());
+  return execution;
+}
+
+void Execution::build_rank(const Graph& graph, Rank rank, const RunnerOptions& options) {
+  std::vector<StageRunner::Connections> connections;
+  for (const auto& node : graph.stages()) {
+    auto& connection = connections.emplace_back();
+    connection.inputs.resize(node.stage->inputs().size());
+    connection.outputs.resize(node.stage->outputs().size());
+  }
+  const auto first_runner = runners_.size();
+  for (std::size_t i = 0; i < graph.edges().size(); ++i) {
+    const auto& [from, to, edge_options] = graph.edges()[i];
+    const EdgeId edge{static_cast<int>(i)};
+    const auto producer = static_cast<std::size_t>(graph.id_of(from->owner()).value);
+    const auto consumer = static_cast<std::size_t>(graph.id_of(to->owner()).value);
+    auto state = EdgeState::make({.options = edge_options,
+                                  .packet_host_bytes = from->contract().host_bytes,
+                                  .packet_device_bytes = from->contract().device_bytes});
+    connections[producer].outputs[static_cast<std::size_t>(from->index())].push_back(
+        {state.get(), i});
+    connections[consumer].inputs[static_cast<std::size_t>(to->index())] = state.get();
+    edges_.push_back({std::move(state), edge, graph.edge_name(edge), rank, first_runner + producer,
+                      first_runner + consumer});
+  }
+  for (std::size_t i = 0; i < graph.stages().size(); ++i) {
+    runners_.push_back(std::make_unique<StageRunner>(*this, graph.stages()[i], rank,
+                                                     static_cast<std::uint16_t>(runners_.size()),
+                                                     connections[i], options));
+  }
+}
+
+void Execution::launch(Scheduler& scheduler) {
+  scheduler_ = &scheduler;
+  for (auto& edge : edges_) {
+    edge.state->connect(share(*runners_[edge.producer]), share(*runners_[edge.consumer]));
+  }
+  if (runners_.empty()) {
+    complete();
+  }
+  wake_all();
+}
+
+void Execution::wake_all() {
+  for (const auto& runner : runners_) runner->interrupt();
+}
+
+void Execution::request_drain() {
+  draining_ = true;
+  wake_all();
+}
+
+void Execution::request_stop(std::optional<StageFailure> reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (reason && !failure_ && !outcome_) failure_ = std::move(reason);
+  }
+  stopped_ = true;
+  wake_all();
+}
+
+void Execution::give_up_drain() {
+  for (const auto& runner : runners_) {
+    if (runner->ended()) continue;
+    const auto state = telemetry::to_string(runner->status(0).ledger.state);
+    request_stop(StageFailure{.stage = runner->name(),
+                              .rank = runner->rank(),
+                              .error = Error(Errc::kStalled, "drain missed its deadline")
+                                           .with("stage", runner->name())
+                                           .with("state", state)});
+    return;
+  }
+}
+
+std::optional<Outcome> Execution::wait(Nanoseconds deadline) {
+  std::unique_lock lock(mutex_);
+  done_changed_.wait_for(lock, std::min(deadline, kLongWait),
+                         [this] { return outcome_.has_value(); });
+  return outcome_;
+}
+
+std::optional<Outcome> Execution::outcome() const {
+  const std::lock_guard lock(mutex_);
+  return outcome_;
+}
+
+Outcome Execution::preliminary_outcome() const {
+  const std::lock_guard lock(mutex_);
+  return outcome_ ? *outcome_ : gather_outcome();
+}
+
+void Execution::when_done(std::function<void(const Outcome&)> callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!outcome_) {
+      callbacks_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback(*outcome());
+}
+
+void Execution::absorb(StageFailure failure) {
+  const std::lock_guard lock(mutex_);
+  skipped_.push_back(std::move(failure));
+}
+
+std::string Execution::edge_name(Rank rank, std::size_t graph_edge) const {
+  return plan_.ranks()[static_cast<std::size_t>(rank.value)].edge_name(
+      EdgeId{static_cast<int>(graph_edge)});
+}
+
+void Execution::note_ended() {
+  if (num_running_.fetch_sub(1) == 1) {
+    complete();
+  }
+}
+
+void Execution::complete() {
+  for (auto& edge : edges_) edge.state->connect(nullptr, nullptr);
+  std::vector<std::function<void(const Outcome&)>> callbacks;
+  Outcome outcome;
+  {
+    const std::lock_guard lock(mutex_);
+    outcome_ = gather_outcome();
+    outcome = *outcome_;
+    callbacks.swap(callbacks_);
+    done_changed_.notify_all();
+  }
+  eventfd_write(event_descriptor_, 1);
+  for (const auto& callback : callbacks) callback(outcome);
+}
+
+Outcome Execution::gather_outcome() const {
+  Outcome outcome{.failure = failure_, .skipped = skipped_};
+  for (const auto& edge : edges_) {
+    const auto reading = edge.state->read();
+    const auto num_left = reading.num_undelivered + reading.depth;
+    if (num_left > 0) {
+      outcome.num_undelivered += num_left;
+      outcome.undelivered_on.push_back(edge.name);
+    }
+  }
+  return outcome;
+}
+
+SessionStatus Execution::status() const {
+  SessionStatus status;
+  const auto& ranks = plan_.ranks();
+  status.graph = ranks.empty() ? "" : ranks.front().name();
+  {
+    const std::lock_guard lock(mutex_);
+    status.state = failure_ ? "failed" : outcome_ ? "done" : draining_ ? "draining" : "running";
+  }
+  status.age = clock_.now() - started_;
+  for (const auto& runner : runners_) {
+    const auto& graph = ranks[static_cast<std::size_t>(runner->rank().value)];
+    status.stages.push_back(runner->status(graph.edges().size()));
+  }
+  for (const auto& edge : edges_) {
+    const auto reading = edge.state->read();
+    status.edges.push_back({.edge = edge.edge,
+                            .name = edge.name,
+                            .rank = edge.rank,
+                            .credit = reading.credit,
+                            .depth = reading.depth,
+                            .in_flight = reading.in_flight,
+                            .host_bytes = reading.host_bytes,
+                            .device_bytes = reading.device_bytes,
+                            .num_packets = reading.num_packets,
+                            .num_dropped = reading.num_dropped});
+  }
+  return status;
+}
+
+}  // namespace askos::dataflow

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan under way, whatever the engine: its edges, its stage runners and how it ends.
+#pragma once
+
+#include "edge_state.hpp"
+#include "scheduler.hpp"
+#include "stage_runner.hpp"
+
+#include <askos/dataflow/plan.hpp>
+#include <askos/dataflow/session.hpp>
+#include <askos/dataflow/status.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace askos::dataflow {
+
+class Execution : public std::enable_shared_from_this<Execution> {
+ public:
+  /// Throws `Errc::kEnvironment` if the system gives no event descriptor.
+  [[nodiscard]] static std::shared_ptr<Execution> make(Plan plan,
+                                                       Clock& clock,
+                                                       const RunnerOptions& options);
+  ~Execution();
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
+  /// Wakes all stages; from now on `scheduler` is used until every stage has ended.
+  void launch(Scheduler& scheduler);
+
+  // --- for the session ---
+  void request_drain();
+  void request_stop(std::optional<StageFailure> reason);
+  /// Blocks up to `deadline`; nothing if it has not ended by then.
+  [[nodiscard]] std::optional<Outcome> wait(Nanoseconds deadline);
+  /// The outcome now, if it has ended.
+  [[nodiscard]] std::optional<Outcome> outcome() const;
+  /// Records that a drain missed its deadline, naming the first stage that still runs; stops.
+  void give_up_drain();
+  /// The outcome as it would be now: what is left on edges is undelivered.
+  [[nodiscard]] Outcome preliminary_outcome() const;
+  [[nodiscard]] SessionStatus status() const;
+  /// Is called once, on the thread that ends the last stage; at once if it has ended.
+  void when_done(std::function<void(const Outcome&)> callback);
+  [[nodiscard]] int event_descriptor() const noexcept { return event_descriptor_; }
+  [[nodiscard]] const Plan& plan() const noexcept { return plan_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<StageRunner>>& runners() const noexcept {
+    return runners_;
+  }
+
+  // --- for the stage runners ---
+  [[nodiscard]] Scheduler& scheduler() const noexcept { return *scheduler_; }
+  [[nodiscard]] Clock& clock() const noexcept { return clock_; }
+  [[nodiscard]] telemetry::TraceLog& trace() noexcept { return trace_; }
+  [[nodiscard]] bool draining() const noexcept { return draining_.load(); }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(); }
+  void absorb(StageFailure failure);
+  [[nodiscard]] std::string edge_name(Rank rank, std::size_t graph_edge) const;
+  /// Returns a handle of a part of this that keeps the whole alive.
+  [[nodiscard]] std::shared_ptr<Wakeable> share(Wakeable& part) {
+    return {shared_from_this(), &part};
+  }
+  void note_ended();
+
+ private:
+  struct RunningEdge {
+    EdgeState::Owner state;
+    EdgeId edge;
+    std::string name;
+    Rank rank;
+    std::size_t producer;  // positions among the runners
+    std::size_t consumer;
+  };
+
+  Execution(Plan plan, Clock& clock);
+  void build_rank(const Graph& graph, Rank rank, const RunnerOptions& options);
+  void wake_all();
+  void complete();
+  [[nodiscard]] Outcome gather_outcome() const;
+
+  Plan plan_;
+  Clock& clock_;
+  const Nanoseconds started_;
+  const int event_descriptor_;
+  telemetry::TraceLog trace_;
+  std::vector<RunningEdge> edges_;
+  std::vector<std::unique_ptr<StageRunner>> runners_;
+  Scheduler* scheduler_ = nullptr;
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> stopped_{false};
+  std::atomic<int> num_running_{0};
+
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable done_changed_;
+  std::optional<StageFailure> failure_;
+  std::vector<StageFailure> skipped_;
+  std::optional<Outcome> outcome_;
+  std::vector<std::function<void(const Outcome&)>> callbacks_;
+};
+
+}  // namespace askos::dataflow

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run of a stage does: packets in and out, exactly as its ports promise, and failures.
+#include "execution.hpp"
+#include "stage_runner.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace askos::dataflow {
+namespace {
+
+void increment(std::atomic<std::int64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool StageRunner::go() {
+  switch (phase_) {
+    case Phase::kStart:
+      be_busy();
+      try {
+        stage_.start(*this);
+        phase_ = Phase::kRun;
+      } catch (...) {
+        handle_failure(current_error());
+      }
+      return false;
+    case Phase::kRun:
+      if (begin_run()) run_once();
+      return false;
+    case Phase::kFinish: break;
+  }
+  be_busy();
+  try {
+    begin_count();
+    stage_.finish(*this);
+  } catch (...) {
+    handle_failure(current_error());
+  }
+  if (!execution_.stopped()) end_stage();
+  return ended();
+}
+
+void StageRunner::be_busy() {
+  if (busy_) return;
+  busy_ = true;
+  if (options_.ledger) {
+    ledger_.enter(telemetry::State::kBusyCpu);
+    settle(input_waits_);
+    settle(credit_waits_);
+    last_tick_ = telemetry::ticks();
+  }
+  wait_tick_ = 0;
+}
+
+void StageRunner::begin_count() {
+  for (auto& input : inputs_) input.taken = 0;
+  for (auto& output : outputs_) output.emitted = 0;
+  sample_.reset();
+}
+
+/// Makes sure that an edge which drops does not do so under the run's hands.
+bool StageRunner::begin_run() {
+  begin_count();
+  for (auto& input : inputs_) {
+    if (!input.edge->drops()) continue;
+    input.known = input.edge->claim(any_ ? std::numeric_limits<int>::max() : input.needed);
+    if (!any_ && input.known < input.needed) return false;
+  }
+  return true;
+}
+
+void StageRunner::run_once() {
+  be_busy();
+  try {
+    stage_.run(*this);
+    check_run();
+  } catch (...) {
+    discard_run();
+    handle_failure(current_error());
+  }
+  for (auto& input : inputs_) {
+    if (input.edge->drops()) input.edge->unclaim();
+  }
+  const auto moved = [](const auto& ports, auto count) {
+    return std::ranges::any_of(ports, [&](const auto& port) { return port.*count > 0; });
+  };
+  if (moved(inputs_, &Input::taken) || moved(outputs_, &Output::emitted)) {
+    increment(num_runs_);
+    trace(telemetry::TraceKind::kRun, 0);
+  }
+}
+
+/// A run either does all that its ports promise, or nothing at all because it is not ready.
+void StageRunner::check_run() const {
+  if (any_) return;
+  bool all_taken = true;
+  bool none_moved = true;
+  for (const auto& input : inputs_) {
+    none_moved = none_moved && input.taken == 0;
+    all_taken = all_taken && (!input.exact || input.taken == input.needed);
+  }
+  bool all_emitted = true;
+  for (const auto& output : outputs_) {
+    none_moved = none_moved && output.emitted == 0;
+    all_emitted = all_emitted && (!output.exact || output.emitted == output.most);
+  }
+  if (none_moved && (sleep_until_ || end_requested_)) return;
+  if (!all_taken) throw Error(Errc::kInternal, "run left packets that its ports say it takes");
+  if (!all_emitted && !end_requested_) {
+    throw Error(Errc::kInternal, "run emitted fewer packets than its ports say");
+  }
+}
+
+/// Takes what a failed run should have taken, so that the next one does not meet it again.
+void StageRunner::discard_run() {
+  const bool took_some = std::ranges::any_of(inputs_, [](auto& input) { return input.taken > 0; });
+  for (auto& input : inputs_) {
+    if (any_ && took_some) return;
+    for (; input.taken < input.needed && input.known > 0; ++input.taken, --input.known) {
+      (void)input.edge->take(false);
+    }
+    if (any_ && input.taken > 0) return;
+  }
+}
+
+void StageRunner::handle_failure(Error error) {
+  StageFailure failure{name(), rank_, sample_, std::move(error)};
+  auto policy = node_.options.on_failure;
+  const bool may_restart = num_restarts_.load() < node_.options.max_restarts;
+  if ((policy == FailurePolicy::kSkip && phase_ == Phase::kStart) ||
+      (policy == FailurePolicy::kRestart && !may_restart)) {
+    policy = FailurePolicy::kStop;
+  }
+  trace(telemetry::TraceKind::kFailure, static_cast<std::uint8_t>(policy));
+  switch (policy) {
+    case FailurePolicy::kStop: execution_.request_stop(std::move(failure)); return;
+    case FailurePolicy::kSkip: increment(num_skipped_); break;
+    case FailurePolicy::kRestart:
+      increment(num_restarts_);
+      if (phase_ == Phase::kRun) phase_ = Phase::kStart;
+      break;
+  }
+  execution_.absorb(std::move(failure));
+}
+
+void StageRunner::end_stage() {
+  end_bursts();
+  for (const auto& target : targets_) target.edge->close();
+  for (const auto& input : inputs_) input.edge->abandon();
+  if (options_.ledger) {
+    ledger_.enter(telemetry::State::kOff);
+    settle(input_waits_);
+    settle(credit_waits_);
+  }
+  state_.store(RunState::kEnded);
+  execution_.note_ended();
+}
+
+void StageRunner::trace(telemetry::TraceKind kind, std::uint8_t flags) {
+  if (ring_ == nullptr) return;
+  const auto now = telemetry::ticks();
+  ring_->record({.end = now,
+                 .stage = index_,
+                 .kind = kind,
+                 .flags = flags,
+                 .id = static_cast<std::uint64_t>(sample_.value_or(SampleId{}).value),
+                 .duration = now - last_tick_});
+  last_tick_ = now;
+}
+
+int StageRunner::num_waiting(const InPort& port) const {
+  const auto& input = inputs_.at(static_cast<std::size_t>(port.index()));
+  return input.edge->drops() ? input.known : input.edge->supply().depth;
+}
+
+Waker StageRunner::waker() const {
+  return Waker(execution_.share(interrupter_));
+}
+
+bool StageRunner::stopping() const noexcept {
+  return execution_.draining() || execution_.stopped();
+}
+
+Clock& StageRunner::clock() const noexcept {
+  return execution_.clock();
+}
+
+AnyPacket StageRunner::take_any(const InPort& port) {
+  ASKOS_CHECK(&port.owner() == &stage_ && phase_ == Phase::kRun);
+  auto& input = inputs_[static_cast<std::size_t>(port.index())];
+  if (!any_ && input.taken == input.needed) {
+    throw Error(Errc::kInternal, "run takes more packets than its port says")
+        .with("port", port.name())
+        .with("rate", port.contract().rate);
+  }
+  if (input.known == 0 && !input.edge->drops()) input.known = input.edge->supply().depth;
+  if (input.known == 0) {
+    throw Error(Errc::kInternal, "run takes from an empty input").with("port", port.name());
+  }
+  --input.known;
+  ++input.taken;
+  input.burst = input.burst || lazy_;
+  auto packet = input.edge->take(lazy_);
+  if (!sample_) sample_ = packet.meta.sample;
+  return packet;
+}
+
+void StageRunner::emit_any(const OutPort& port,
+                           std::shared_ptr<const void> payload,
+                           const PacketMeta& meta) {
+  ASKOS_CHECK(&port.owner() == &stage_ && phase_ != Phase::kStart);
+  auto& output = outputs_[static_cast<std::size_t>(port.index())];
+  if (output.emitted == (phase_ == Phase::kFinish ? 1 : output.most)) {
+    throw Error(Errc::kInternal, "run emits more packets than its port says")
+        .with("port", port.name())
+        .with("rate", port.contract().rate);
+  }
+  PacketMeta charged = meta;
+  const auto charge = [&](Bytes& bytes, Bytes largest) {
+    if (largest.value > 0 && bytes > largest) {
+      throw Error(Errc::kInvalidInput, "payload is larger than its port says")
+          .with("port", port.name())
+          .with("found", bytes)
+          .with("expected", largest);
+    }
+    if (bytes.value == 0) bytes = largest;
+  };
+  charge(charged.host_bytes, port.contract().host_bytes);
+  charge(charged.device_bytes, port.contract().device_bytes);
+  if (!sample_) sample_ = meta.sample;
+  ++output.emitted;
+  for (std::size_t i = 0; i < output.num_targets; ++i) {
+    auto& target = targets_[output.first_target + i];
+    --target.known_free;
+    const bool last = i + 1 == output.num_targets;
+    if (!target.edge->push(last ? std::move(payload) : payload, charged)) {
+      throw Error(Errc::kStalled, "edge is full")
+          .with("edge", execution_.edge_name(rank_, target.graph_edge));
+    }
+  }
+}
+
+}  // namespace askos::dataflow

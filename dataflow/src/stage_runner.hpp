@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs one stage on one rank, whatever the engine: tells when it is ready, calls it, keeps its
+// account and deals with its failures. An engine only decides when and where `activate` is called.
+//
+//   kIdle -wake-> kScheduled -activate-> kRunning -> kIdle | kScheduled (budget spent) | kEnded
+//                                        kRunning -wake-> kNotified -> kRunning (looks again)
+#pragma once
+
+#include "edge_state.hpp"
+#include "wait_account.hpp"
+
+#include <askos/dataflow/context.hpp>
+#include <askos/dataflow/graph.hpp>
+#include <askos/dataflow/status.hpp>
+#include <askos/telemetry/ledger.hpp>
+#include <askos/telemetry/trace_log.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+namespace askos::dataflow {
+
+class Execution;
+
+struct RunnerOptions {
+  bool ledger = true;
+  int budget = 256;                                  ///< runs per activation
+  Nanoseconds slice = std::chrono::milliseconds(1);  ///< longest activation, but for the last run
+  Nanoseconds spin = std::chrono::microseconds(20);  ///< a dedicated stage looks so long again
+};
+
+enum class Activation {
+  kIdle,   ///< waits to be woken
+  kAgain,  ///< has more to do; schedule it again
+  kEnded,
+};
+
+class StageRunner final : public Wakeable, private Context {
+ public:
+  struct OutputEdge {
+    EdgeState* edge;
+    std::size_t graph_edge;  ///< position in the graph's list
+  };
+  /// Where the stage's ports lead, in order of declaration.
+  struct Connections {
+    std::vector<EdgeState*> inputs;
+    std::vector<std::vector<OutputEdge>> outputs;
+
+    [[nodiscard]] std::size_t num_output_edges() const noexcept {
+      return std::accumulate(outputs.begin(), outputs.end(), std::size_t{0},
+                             [](std::size_t sum, const auto& edges) { return sum + edges.size(); });
+    }
+  };
+
+  StageRunner(Execution& execution,
+              const Graph::Node& node,
+              Rank rank,
+              std::uint16_t index,
+              const Connections& connections,
+              const RunnerOptions& options);
+
+  /// Schedules the stage if it sleeps, or makes it look again. Any thread.
+  void wake() noexcept override;
+  /// As `wake`, and ends a `wake_at` early.
+  void interrupt() noexcept;
+
+  /// Runs the stage until it waits, has spent its budget or ends. One thread at a time.
+  [[nodiscard]] Activation activate();
+
+  [[nodiscard]] const std::string& name() const noexcept { return node_.name; }
+  [[nodiscard]] Rank rank() const noexcept override { return rank_; }
+  /// Position among the runners of the execution, and its track in the trace.
+  [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
+  [[nodiscard]] bool dedicated() const noexcept { return dedicated_; }
+  [[nodiscard]] bool ended() const noexcept { return state_.load() == RunState::kEnded; }
+  /// Reads counters and ledger; `num_graph_edges` sizes the list of credit waits. Any thread.
+  [[nodiscard]] StageStatus status(std::size_t num_graph_edges) const;
+
+ private:
+  enum class RunState { kIdle, kScheduled, kRunning, kNotified, kEnded };
+  enum class Phase { kStart, kRun, kFinish };
+
+  struct Input {
+    const InPort* port;
+    EdgeState* edge;
+    int needed;          // packets that a run waits for
+    bool exact;          // a run takes all of them
+    int known = 0;       // packets that are certainly there
+    int taken = 0;       // in this run
+    bool burst = false;  // took packets since `EdgeState::end_burst`
+    bool over = false;   // closed and empty
+  };
+  struct Target {
+    EdgeState* edge;
+    std::size_t graph_edge;
+    int known_free = 0;  // packets that certainly fit
+  };
+  struct Output {
+    const OutPort* port;
+    int most;    // packets of one run
+    bool exact;  // a run emits all of them
+    int emitted = 0;
+    std::size_t first_target = 0;
+    std::size_t num_targets = 0;
+  };
+  /// What the stage can do next; `place` is the port or target that it lacks.
+  struct Verdict {
+    enum Kind { kGo, kEnd, kWait } kind = kGo;
+    telemetry::State state = telemetry::State::kWaitInput;
+    std::size_t place = 0;
+    int needed = 0;
+  };
+  class Interrupter final : public Wakeable {
+   public:
+    explicit Interrupter(StageRunner& runner) : runner_(runner) {}
+    void wake() noexcept override { runner_.interrupt(); }
+
+   private:
+    StageRunner& runner_;
+  };
+
+  // Context
+  [[nodiscard]] int num_waiting(const InPort& port) const override;
+  void end() noexcept override { end_requested_ = true; }
+  void wake_at(Nanoseconds when) override { sleep_until_ = when; }
+  [[nodiscard]] Waker waker() const override;
+  [[nodiscard]] bool stopping() const noexcept override;
+  [[nodiscard]] Clock& clock() const noexcept override;
+  [[nodiscard]] AnyPacket take_any(const InPort& port) override;
+  void emit_any(const OutPort& port,
+                std::shared_ptr<const void> payload,
+                const PacketMeta& meta) override;
+
+  [[nodiscard]] Verdict judge();
+  [[nodiscard]] Verdict judge_all_inputs();
+  [[nodiscard]] Verdict judge_any_input();
+  [[nodiscard]] Verdict judge_outputs();
+  [[nodiscard]] bool nobody_takes() const;
+  /// Goes to sleep; returns false if there is a reason to look again instead.
+  [[nodiscard]] bool park(const Verdict& verdict);
+  [[nodiscard]] bool register_wait(const Verdict& verdict);
+  void enter_wait(const Verdict& verdict);
+  [[nodiscard]] bool spin_for_notice();
+  void end_bursts();
+  void yield();
+
+  /// Does the next thing of the stage's life; returns true after its last.
+  [[nodiscard]] bool go();
+  void begin_count();
+  [[nodiscard]] bool begin_run();
+  void run_once();
+  void check_run() const;
+  void discard_run();
+  void handle_failure(Error error);
+  void end_stage();
+  void be_busy();
+  void settle(WaitAccount& waits);
+  void trace(telemetry::TraceKind kind, std::uint8_t flags);
+
+  Execution& execution_;
+  const Graph::Node& node_;
+  Stage& stage_;
+  const Rank rank_;
+  const std::uint16_t index_;
+  const RunnerOptions options_;
+  const bool dedicated_;
+  const bool any_;
+  mutable Interrupter interrupter_{*this};
+
+  std::vector<Input> inputs_;
+  std::vector<Output> outputs_;
+  std::vector<Target> targets_;  // all edges of all outputs
+
+  std::atomic<RunState> state_{RunState::kIdle};
+  std::atomic<bool> interrupted_{false};
+
+  Phase phase_ = Phase::kStart;
+  bool busy_ = false;
+  bool lazy_ = false;
+  bool end_requested_ = false;
+  std::optional<Nanoseconds> sleep_until_;
+  std::optional<Nanoseconds> armed_for_;
+  std::optional<SampleId> sample_;  // of the first packet taken in this run
+  telemetry::TraceRing* ring_ = nullptr;
+  std::uint64_t last_tick_ = 0;
+  std::uint64_t wait_tick_ = 0;
+
+  telemetry::Ledger ledger_;
+  WaitAccount input_waits_;
+  WaitAccount credit_waits_;
+  std::atomic<std::int64_t> num_runs_{0};
+  std::atomic<std::int64_t> num_skipped_{0};
+  std::atomic<std::int64_t> num_restarts_{0};
+};
+
+}  // namespace askos::dataflow
