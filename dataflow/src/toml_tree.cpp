@@ -14,6 +14,7 @@ std::string reason_of(const std::string& message) {
       reason.erase(0, prefix.size());
     }
   }
+  reason.erase(reason.find_last_not_of(' ') + 1);
   const auto colon = reason.find(": ");
   return colon == std::string::npos ? reason : reason.substr(colon + 2);
 }
