@@ -1,0 +1,1 @@
+askos_add_bench(telemetry/telemetry_bench LIBRARIES askos::telemetry)

@@ -1,0 +1,2 @@
+askos_add_test(telemetry/ledger_test LIBRARIES askos::telemetry)
+askos_add_test(telemetry/trace_test LIBRARIES askos::telemetry nlohmann_json::nlohmann_json)
