@@ -42,6 +42,7 @@ function(askos_add_test path)
   target_link_libraries(${target} PRIVATE askos::options ${arg_LIBRARIES} GTest::gmock GTest::gtest_main)
   if(arg_PCH_FROM)
     target_precompile_headers(${target} REUSE_FROM ${arg_PCH_FROM})
+    target_compile_options(${target} PRIVATE -fPIC)  # as the header was made: a program is -fPIE
   endif()
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST
     PROPERTIES LABELS "${library};${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
@@ -58,5 +59,6 @@ function(askos_add_bench path)
   target_link_libraries(${target} PRIVATE askos::options ${arg_LIBRARIES})
   if(arg_PCH_FROM)
     target_precompile_headers(${target} REUSE_FROM ${arg_PCH_FROM})
+    target_compile_options(${target} PRIVATE -fPIC)  # as the header was made: a program is -fPIE
   endif()
 endfunction()

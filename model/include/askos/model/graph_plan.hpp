@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/comm/partition.hpp>
+#include <askos/model/graph.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace askos::comm {
+class Communicator;
+}
+
+namespace askos::model {
+
+/// One attention problem over rows that are all at hand: its edges, sorted by destination, and the
+/// same edges listed by source for the backward pass. All tensors int64 on the CPU.
+struct EdgeIndex {
+  std::int64_t num_sources = 0;
+  std::int64_t num_destinations = 0;
+  at::Tensor src;  ///< [edge]
+  at::Tensor dst;  ///< [edge], never falls
+  at::Tensor
+      destination_offsets;    ///< [destination + 1]: edges into i are [offsets[i], offsets[i+1])
+  at::Tensor source_offsets;  ///< [source + 1], into source_edges
+  at::Tensor source_edges;    ///< [edge]: edge numbers by source, stable
+
+  [[nodiscard]] std::int64_t num_edges() const { return src.size(0); }
+};
+
+/// Makes the index of edges (src[e], dst[e]) whose destinations never fall.
+[[nodiscard]] EdgeIndex make_edge_index(std::vector<std::int64_t> src,
+                                        std::vector<std::int64_t> dst,
+                                        std::int64_t num_sources,
+                                        std::int64_t num_destinations);
+
+/// Says how rows of a sharded node axis reach a rank that reads them. The rank's table of rows is
+/// `kept` own rows, then `halo` rows of other ranks in rank order, each in rising global order.
+struct HaloPlan {
+  std::int64_t num_own = 0;
+  std::int64_t num_kept = 0;
+  std::int64_t num_halo = 0;
+  at::Tensor kept;  ///< int64 [num_kept] own rows that start the table; undefined: all own rows
+  at::Tensor sent;  ///< int64 own rows that others read, grouped by reader in rank order
+  std::vector<std::int64_t> send_counts;     ///< rows per reading rank
+  std::vector<std::int64_t> receive_counts;  ///< rows per owning rank
+
+  [[nodiscard]] std::int64_t num_rows() const noexcept { return num_kept + num_halo; }
+};
+
+/// Plans the exchange of the rows `needed` (global numbers, rising, each once) of an axis cut into
+/// `sizes`. What this rank must send is what the others ask for: ids are exchanged here, once.
+/// With `keep_all`, the table starts with all own rows, needed or not. Collective; blocks.
+[[nodiscard]] HaloPlan plan_halo(const std::vector<std::int64_t>& needed,
+                                 const comm::ShardSizes& sizes,
+                                 bool keep_all,
+                                 comm::Communicator& ranks);
+
+/// A range of a rank's destinations that is computed by itself, to bound memory.
+struct EdgeChunk {
+  comm::Range destinations;  ///< of the rank's own
+  comm::Range edges;         ///< of the rank's own
+  at::Tensor rows;           ///< int64: rows of the rank's table that it reads
+  EdgeIndex index;           ///< numbers `rows` and `destinations`
+};
+
+/// What one rank does with one set of edges: it owns the edges into its own destinations, which are
+/// contiguous once sorted by destination.
+struct EdgePlan {
+  comm::Range sources;                  ///< own, global numbers
+  comm::Range destinations;             ///< own, global numbers
+  comm::Range edges;                    ///< own, in the global order by destination
+  HaloPlan halo;                        ///< brings the sources that own edges read
+  EdgeIndex index;                      ///< own edges: table rows to own destinations
+  std::int64_t num_interior_edges = 0;  ///< own edges whose source is own
+  at::Tensor attributes;                ///< float64 [own edge, attribute]
+  std::vector<EdgeChunk> chunks;        ///< empty unless asked for; else covers all destinations
+};
+
+/// Everything static about a graph on one rank, computed once: nothing is sorted, searched or
+/// exchanged in a step.
+struct GraphPlan {
+  int rank = 0;
+  comm::ShardSizes data_sizes;
+  comm::ShardSizes hidden_sizes;
+  EdgePlan encoder;
+  EdgePlan processor;
+  EdgePlan decoder;
+};
+
+struct GraphPlanOptions {
+  int encoder_chunks = 0;  ///< 0: none
+  int decoder_chunks = 0;
+};
+
+/// Plans `graph` for this rank of `ranks`. Nodes are cut into contiguous balanced shards, edges
+/// follow their destination. Collective; blocks. Throws what `validate` throws.
+[[nodiscard]] GraphPlan make_graph_plan(const Graph& graph,
+                                        comm::Communicator& ranks,
+                                        const GraphPlanOptions& options = {});
+
+}  // namespace askos::model

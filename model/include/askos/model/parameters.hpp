@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace askos::model {
+
+using NamedTensors = std::map<std::string, at::Tensor>;
+
+/// Holds a model's parameters and buffers by name, in the order of their making.
+///
+/// Start values depend on the seed and the name alone, and are drawn in float64: the same on every
+/// rank, for every number of ranks and for every dtype. The global generator is not touched.
+class Parameters {
+ public:
+  /// `dtype` is that of the parameters: float32 or float64.
+  Parameters(at::ScalarType dtype, std::uint64_t seed);
+
+  struct Entry {
+    std::string name;
+    at::Tensor tensor;
+  };
+
+  /// Makes a parameter filled with `value`.
+  at::Tensor constant(const std::string& name, std::vector<std::int64_t> shape, double value);
+  /// Makes a parameter drawn evenly from [-bound, bound).
+  at::Tensor uniform(const std::string& name, std::vector<std::int64_t> shape, double bound);
+  /// Makes a tensor that is part of the state but not trained.
+  void buffer(const std::string& name, at::Tensor tensor);
+  /// Gives a parameter a second name in the state.
+  void alias(const std::string& name, const std::string& target);
+
+  [[nodiscard]] const std::vector<Entry>& all() const noexcept { return parameters_; }
+  [[nodiscard]] at::ScalarType dtype() const noexcept { return dtype_; }
+  [[nodiscard]] std::int64_t num_elements() const;
+
+  /// Returns copies of parameters, buffers and aliases.
+  [[nodiscard]] NamedTensors state() const;
+  /// Copies values in, converted to the parameters' dtype. Throws one `Errc::kInvalidInput` that
+  /// lists all missing, unknown and misshapen names; nothing is changed then. Aliases may be
+  /// absent.
+  void load(const NamedTensors& state);
+
+ private:
+  at::Tensor add(const std::string& name, at::Tensor values);
+
+  at::ScalarType dtype_;
+  std::uint64_t seed_;
+  std::vector<Entry> parameters_;
+  std::vector<Entry> buffers_;
+  std::vector<std::pair<std::string, std::string>> aliases_;
+};
+
+}  // namespace askos::model

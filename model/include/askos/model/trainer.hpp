@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/clock.hpp>
+#include <askos/model/loss.hpp>
+#include <askos/model/network.hpp>
+#include <askos/model/optimiser.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+namespace askos::model {
+
+struct TrainerOptions {
+  LearningRate learning_rate;
+  AdamWOptions adamw;
+  ClipOptions clip;
+  /// Factors of the loss on this rank's shard.
+  std::vector<Scaler> scalers;
+  /// Gradients are summed over ranks in pieces of about this size, while backward runs.
+  std::int64_t bucket_bytes = 1 << 20;
+};
+
+/// What one rank trains on in one step.
+struct Batch {
+  at::Tensor input;   ///< [batch, time, own data node, input variable], see `Network::forward`
+  at::Tensor target;  ///< [batch, time, own data node, output variable]
+  /// One weight >= 0 per batch entry; empty: all 1. Weight 0 makes an entry a null sample, whose
+  /// values must be finite all the same.
+  std::vector<double> weights;
+};
+
+struct StepResult {
+  std::int64_t step = 0;  ///< number of steps before this one
+  double loss = 0;        ///< weighted mean over the batch entries of all ranks, before the update
+  double learning_rate = 0;
+  double gradient_norm = 0;  ///< of the global gradient, before it is bounded by norm
+  Nanoseconds forward{};
+  Nanoseconds backward{};  ///< with the sums that ran beside it
+  Nanoseconds reduce{};    ///< waiting for what was left of the sums
+  Nanoseconds optimiser{};
+};
+
+/// Trains a network: loss, backward, gradient sum over all ranks, AdamW. Every rank updates its
+/// copy of the parameters from the same sums, so the copies stay equal bit by bit.
+class Trainer {
+ public:
+  /// `all_ranks` are the ranks of all models that train together on different samples; the ranks of
+  /// one model are `network`'s. Both must outlive the trainer. Collective over `all_ranks`; blocks.
+  /// Moves the parameters into one block of memory; one trainer per network.
+  Trainer(Network& network, comm::Communicator& all_ranks, TrainerOptions options);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Makes one step, together with all other ranks. A step in which all weights are 0 on all ranks
+  /// changes nothing but the step count.
+  StepResult train_step(const Batch& batch);
+
+  /// Computes the loss alone, together with all other ranks; 0 if all weights are.
+  [[nodiscard]] double loss(const Batch& batch);
+
+  /// Returns copies of the network's state and, under `optimiser.`, of the moments and step counts:
+  /// all that a later run needs to go on bit by bit.
+  [[nodiscard]] NamedTensors state() const;
+  /// Takes back what `state` gave. Throws one `Errc::kInvalidInput` that lists what does not fit.
+  void load_state(const NamedTensors& state);
+
+  [[nodiscard]] std::int64_t step() const noexcept;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace askos::model

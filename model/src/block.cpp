@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block.hpp"
+
+#include <ATen/ATen.h>
+
+namespace askos::model {
+
+Block::Block(Parameters& parameters,
+             const std::string& name,
+             const BlockConfig& config,
+             const Shape& shape)
+    : num_heads_(config.num_heads), attention_(shape.attention) {
+  const std::int64_t channels = shape.channels;
+  const std::int64_t width = config.attention_channels > 0 ? config.attention_channels : channels;
+  const std::int64_t head_width = width / config.num_heads;
+  key_ = Linear(parameters, name + ".lin_key", channels, width);
+  query_ = Linear(parameters, name + ".lin_query", channels, width);
+  value_ = Linear(parameters, name + ".lin_value", channels, width);
+  self_ = Linear(parameters, name + ".lin_self", channels, width);
+  edge_ = Linear(parameters, name + ".lin_edge", shape.edge_features, width);
+  projection_ = Linear(parameters, name + ".projection", width, channels);
+  if (config.qk_norm) {
+    query_norm_ = LayerNorm(parameters, name + ".q_norm", head_width, /*with_bias=*/false);
+    key_norm_ = LayerNorm(parameters, name + ".k_norm", head_width, /*with_bias=*/false);
+  }
+  norm_ = LayerNorm(parameters, name + ".layer_norm_attention", channels);
+  mlp_norm_ = LayerNorm(parameters, name + ".layer_norm_mlp_dst", channels);
+  const auto hidden =
+      static_cast<std::int64_t>(config.mlp_hidden_ratio * static_cast<double>(channels));
+  mlp_ = Mlp(parameters, name + ".node_dst_mlp", config.mlp, channels, hidden);
+  if (config.edge_pre_mlp) {
+    edge_pre_ =
+        Linear(parameters, name + ".edge_pre_mlp.0", shape.edge_features, shape.edge_features);
+  }
+  if (shape.bipartite) {
+    source_norm_ = LayerNorm(parameters, name + ".layer_norm_attention_src", channels);
+    for (const char* part : {".weight", ".bias"}) {
+      parameters.alias(name + ".layer_norm_attention_dest" + part,
+                       name + ".layer_norm_attention" + part);
+    }
+  }
+}
+
+at::Tensor Block::norm_heads(const at::Tensor& x, const std::optional<LayerNorm>& norm) const {
+  if (!norm) return x;
+  return (*norm)(x.unflatten(-1, {num_heads_, -1})).flatten(-2);
+}
+
+at::Tensor Block::query(const at::Tensor& x) const {
+  return norm_heads(query_(x), query_norm_);
+}
+
+Block::KeyValue Block::key_value(const at::Tensor& y) const {
+  return {norm_heads(key_(y), key_norm_), value_(y)};
+}
+
+at::Tensor Block::map(const at::Tensor& x_src,
+                      const at::Tensor& x_dst,
+                      const at::Tensor& edge,
+                      const EdgeIndex& index) const {
+  const at::Tensor x = norm_(x_dst);
+  return finish(x_dst, self_(x), query(x), key_value((*source_norm_)(x_src)), edge, index);
+}
+
+at::Tensor Block::process(const at::Tensor& x,
+                          const at::Tensor& edge,
+                          const EdgeIndex& index,
+                          const StartHalo& start_halo) const {
+  const at::Tensor normalised = norm_(x);
+  if (!start_halo) {
+    return finish(x, self_(normalised), query(normalised), key_value(normalised), edge, index);
+  }
+  const auto wait_for_halo = start_halo(normalised);
+  const at::Tensor self = self_(normalised);
+  const at::Tensor q = query(normalised);
+  KeyValue sources = key_value(normalised);
+  const KeyValue halo = key_value(wait_for_halo());
+  sources.key = at::cat({sources.key, halo.key}, 1);
+  sources.value = at::cat({sources.value, halo.value}, 1);
+  return finish(x, self, q, sources, edge, index);
+}
+
+at::Tensor Block::finish(const at::Tensor& x,
+                         const at::Tensor& self,
+                         const at::Tensor& query,
+                         const KeyValue& sources,
+                         const at::Tensor& edge,
+                         const EdgeIndex& index) const {
+  const AttentionInput input = {.query = query,
+                                .key = sources.key,
+                                .value = sources.value,
+                                .edge = edge_pre_ ? at::gelu((*edge_pre_)(edge)) : edge,
+                                .edge_weight = edge_.weight(),
+                                .edge_bias = edge_.bias(),
+                                .num_heads = num_heads_};
+  const at::Tensor attended = attention_ == AttentionBackend::kLoops
+                                  ? attention(input, index)
+                                  : composite_attention(input, index);
+  const at::Tensor z = projection_(attended + self) + x;
+  return z + mlp_(mlp_norm_(z));
+}
+
+}  // namespace askos::model

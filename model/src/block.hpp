@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "layers.hpp"
+
+#include <askos/model/attention.hpp>
+#include <askos/model/graph_plan.hpp>
+
+#include <functional>
+#include <optional>
+
+namespace askos::model {
+
+/// One pre-norm graph-transformer block, x of destinations, y of sources (arXiv:2406.01465, as in
+/// anemoi-models 0.19):
+///
+///   z  = projection(attention(LN x, LN y) + self(LN x)) + x
+///   x' = z + mlp(LN z)
+class Block {
+ public:
+  struct Shape {
+    std::int64_t channels = 0;
+    std::int64_t edge_features = 0;
+    bool bipartite =
+        false;  ///< sources are other nodes than destinations, with a norm of their own
+    AttentionBackend attention = AttentionBackend::kLoops;
+  };
+  Block(Parameters& parameters,
+        const std::string& name,
+        const BlockConfig& config,
+        const Shape& shape);
+
+  /// x_src [batch, source, channel], x_dst [batch, destination, channel], edge [edge, feature].
+  [[nodiscard]] at::Tensor map(const at::Tensor& x_src,
+                               const at::Tensor& x_dst,
+                               const at::Tensor& edge,
+                               const EdgeIndex& index) const;
+
+  /// Rows that other ranks hold, as a function of the normalised own rows; work between its two
+  /// calls goes on while they travel.
+  using StartHalo = std::function<std::function<at::Tensor()>(const at::Tensor& normalised)>;
+
+  /// x [batch, own node, channel]. Without `start_halo` there are no rows but the own ones.
+  [[nodiscard]] at::Tensor process(const at::Tensor& x,
+                                   const at::Tensor& edge,
+                                   const EdgeIndex& index,
+                                   const StartHalo& start_halo) const;
+
+ private:
+  struct KeyValue {
+    at::Tensor key;
+    at::Tensor value;
+  };
+  [[nodiscard]] KeyValue key_value(const at::Tensor& y) const;
+  [[nodiscard]] at::Tensor query(const at::Tensor& x) const;
+  [[nodiscard]] at::Tensor norm_heads(const at::Tensor& x,
+                                      const std::optional<LayerNorm>& norm) const;
+  [[nodiscard]] at::Tensor finish(const at::Tensor& x,
+                                  const at::Tensor& self,
+                                  const at::Tensor& query,
+                                  const KeyValue& sources,
+                                  const at::Tensor& edge,
+                                  const EdgeIndex& index) const;
+
+  int num_heads_;
+  AttentionBackend attention_;
+  Linear key_;
+  Linear query_;
+  Linear value_;
+  Linear self_;
+  Linear edge_;
+  Linear projection_;
+  std::optional<LayerNorm> query_norm_;
+  std::optional<LayerNorm> key_norm_;
+  LayerNorm norm_;
+  LayerNorm mlp_norm_;
+  Mlp mlp_;
+  std::optional<Linear> edge_pre_;
+  std::optional<LayerNorm> source_norm_;
+};
+
+}  // namespace askos::model

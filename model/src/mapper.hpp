@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "block.hpp"
+
+namespace askos::comm {
+class Communicator;
+}
+
+namespace askos::model {
+
+/// Reads source nodes into destination nodes: the encoder and the decoder.
+class Mapper {
+ public:
+  struct Shape {
+    std::int64_t source_features = 0;  ///< 0: sources have `channels` and are not embedded
+    std::int64_t destination_features = 0;
+    std::int64_t channels = 0;
+    std::int64_t edge_features = 0;
+    std::int64_t outputs = 0;  ///< > 0: a norm and a linear layer extract these
+    AttentionBackend attention = AttentionBackend::kLoops;
+    bool zero_output_layer = false;
+  };
+  Mapper(Parameters& parameters,
+         const std::string& name,
+         const BlockConfig& config,
+         const Shape& shape);
+
+  /// x_src [batch, own source, feature], x_dst [batch, own destination, feature],
+  /// edge [own edge, feature]; gives [batch, own destination, channels or outputs]. The sources of
+  /// other ranks are exchanged once, outside the chunks.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x_src,
+                                      const at::Tensor& x_dst,
+                                      const at::Tensor& edge,
+                                      const EdgePlan& plan,
+                                      comm::Communicator& ranks) const;
+
+ private:
+  [[nodiscard]] at::Tensor run(const at::Tensor& table,
+                               const at::Tensor& x_dst,
+                               const at::Tensor& edge,
+                               const EdgeIndex& index) const;
+
+  Block block_;
+  Linear embed_destinations_;
+  std::optional<Linear> embed_sources_;
+  std::optional<LayerNorm> extractor_norm_;
+  std::optional<Linear> extractor_;
+  std::vector<at::Tensor> parameters_;
+};
+
+/// Mixes the nodes of one mesh: a stack of blocks.
+class Processor {
+ public:
+  struct Shape {
+    int num_layers = 0;
+    std::int64_t channels = 0;
+    std::int64_t edge_features = 0;
+    AttentionBackend attention = AttentionBackend::kLoops;
+  };
+  Processor(Parameters& parameters,
+            const std::string& name,
+            const BlockConfig& config,
+            const Shape& shape);
+
+  /// x [batch, own node, channel], edge [own edge, feature]. Each layer exchanges halos once;
+  /// recomputation reuses what was received.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x,
+                                      const at::Tensor& edge,
+                                      const EdgePlan& plan,
+                                      comm::Communicator& ranks) const;
+
+ private:
+  std::vector<Block> blocks_;
+  std::vector<std::vector<at::Tensor>> parameters_;  // of each block
+  int num_segments_;
+};
+
+}  // namespace askos::model

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives.hpp"
+#include "gradients.hpp"
+
+#include <askos/base/error.hpp>
+#include <askos/comm/communicator.hpp>
+#include <askos/model/trainer.hpp>
+
+#include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <array>
+#include <numeric>
+#include <span>
+
+namespace askos::model {
+namespace {
+
+const std::string kMoments[] = {"optimiser.first_moment.", "optimiser.second_moment."};
+const std::string kStep = "optimiser.step";
+const std::string kUpdates = "optimiser.updates";
+
+template <typename T>
+std::span<T> entries(const at::Tensor& flat) {
+  return {flat.data_ptr<T>(), static_cast<std::size_t>(flat.numel())};
+}
+
+at::Tensor weights_of(const Batch& batch) {
+  const std::int64_t size = batch.input.size(0);
+  if (batch.weights.empty()) return at::ones({size}, at::kDouble);
+  if (static_cast<std::int64_t>(batch.weights.size()) != size) {
+    throw Error(Errc::kShapeMismatch, "one weight per batch entry is needed")
+        .with("weights", batch.weights.size())
+        .with("batch", size);
+  }
+  return at::tensor(batch.weights, at::kDouble);
+}
+
+}  // namespace
+
+struct Trainer::Parts {
+  Parts(Network& trained, comm::Communicator& all_ranks, TrainerOptions trainer_options)
+      : network(trained),
+        options(std::move(trainer_options)),
+        loss_ranks(all_ranks.derive(all_ranks.name() + ".loss")),
+        gradient_ranks(all_ranks.derive(all_ranks.name() + ".gradients")),
+        gradients(network.parameters(), *gradient_ranks, options.bucket_bytes) {
+    for (auto& moment : moments) moment = at::zeros_like(gradients.values());
+  }
+
+  /// Sum over batch entries of weight times loss, this rank's part; differentiable.
+  [[nodiscard]] at::Tensor weighted_loss(const Batch& batch, const at::Tensor& weights) const {
+    const at::Tensor prediction = network.forward(batch.input);
+    return squared_error(prediction, batch.target, options.scalers).dot(weights);
+  }
+
+  /// Adds the loss and the weights of all ranks up, in place; a model's weights count once.
+  [[nodiscard]] comm::WorkPtr start_sum(std::array<double, 2>& loss_and_weight) const {
+    if (loss_ranks->size() == 1) return nullptr;
+    return loss_ranks->all_reduce({loss_and_weight.data(), 2, DType::kFloat64});
+  }
+  [[nodiscard]] std::array<double, 2> loss_and_weight(const at::Tensor& loss,
+                                                      const at::Tensor& weights) const {
+    const bool counts = network.plan().rank == 0;
+    return {loss.item<double>(), counts ? weights.sum().item<double>() : 0};
+  }
+
+  void update(StepResult& result, double scale) {
+    AT_DISPATCH_FLOATING_TYPES(gradients.values().scalar_type(), "update", [&] {
+      result.gradient_norm =
+          prepare_gradient(entries<scalar_t>(gradients.gradients()), scale, options.clip);
+      adamw<scalar_t>(options.adamw, result.learning_rate, ++updates,
+                      entries<scalar_t>(gradients.gradients()),
+                      entries<scalar_t>(gradients.values()), entries<scalar_t>(moments[0]),
+                      entries<scalar_t>(moments[1]));
+    });
+  }
+
+  Network& network;
+  TrainerOptions options;
+  std::unique_ptr<comm::Communicator> loss_ranks;
+  std::unique_ptr<comm::Communicator> gradient_ranks;
+  GradientSum gradients;
+  std::array<at::Tensor, 2> moments;
+  std::int64_t step = 0;
+  std::int64_t updates = 0;
+};
+
+Trainer::Trainer(Network& network, comm::Communicator& all_ranks, TrainerOptions options)
+    : parts_(std::make_unique<Parts>(network, all_ranks, std::move(options))) {}
+
+Trainer::~Trainer() = default;
+
+StepResult Trainer::train_step(const Batch& batch) {
+  Parts& parts = *parts_;
+  Clock& clock = steady_clock();
+  const c10::AutoGradMode grad(true);
+  const Nanoseconds begin = clock.now();
+  const at::Tensor weights = weights_of(batch);
+  const at::Tensor loss = parts.weighted_loss(batch, weights);
+  auto sums = parts.loss_and_weight(loss, weights);
+  const comm::WorkPtr loss_sum = parts.start_sum(sums);
+  const Nanoseconds forward_done = clock.now();
+
+  parts.gradients.start();
+  torch::autograd::backward({loss}, {});
+  const Nanoseconds backward_done = clock.now();
+  parts.gradients.finish();
+  if (loss_sum) loss_sum->wait();
+  const Nanoseconds reduced = clock.now();
+
+  const auto [total, weight] = sums;
+  StepResult result = {.step = parts.step,
+                       .loss = weight > 0 ? total / weight : 0,
+                       .learning_rate = parts.options.learning_rate.at(parts.step)};
+  ++parts.step;
+  if (weight > 0) parts.update(result, 1 / weight);
+  result.forward = forward_done - begin;
+  result.backward = backward_done - forward_done;
+  result.reduce = reduced - backward_done;
+  result.optimiser = clock.now() - reduced;
+  return result;
+}
+
+double Trainer::loss(const Batch& batch) {
+  const c10::AutoGradMode no_grad(false);
+  const at::Tensor weights = weights_of(batch);
+  auto sums = parts_->loss_and_weight(parts_->weighted_loss(batch, weights), weights);
+  if (const comm::WorkPtr sum = parts_->start_sum(sums)) sum->wait();
+  return sums[1] > 0 ? sums[0] / sums[1] : 0;
+}
+
+NamedTensors Trainer::state() const {
+  NamedTensors state = parts_->network.parameters().state();
+  const auto& parameters = parts_->network.parameters().all();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    for (std::size_t m = 0; m < 2; ++m) {
+      state[kMoments[m] + parameters[i].name] =
+          parts_->gradients.part(parts_->moments[m], i).clone();
+    }
+  }
+  state[kStep] = at::scalar_tensor(parts_->step, at::kLong);
+  state[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);
+  return state;
+}
+
+void Trainer::load_state(const NamedTensors& state) {
+  NamedTensors weights = state;
+  const auto take = [&](const std::string& name, at::IntArrayRef shape) {
+    const auto found = weights.extract(name);
+    if (found.empty() || found.mapped().sizes() != shape) {
+      throw Error(Errc::kInvalidInput, "checkpoint does not fit the optimiser")
+          .with("missing_or_misshapen", name);
+    }
+    return found.mapped();
+  };
+  const auto& parameters = parts_->network.parameters().all();
+  std::array<std::vector<at::Tensor>, 2> moments;
+  for (std::size_t m = 0; m < 2; ++m) {
+    for (const auto& entry : parameters) {
+      moments[m].push_back(take(kMoments[m] + entry.name, entry.tensor.sizes()));
+    }
+  }
+  const auto step = take(kStep, {}).item<std::int64_t>();
+  const auto updates = take(kUpdates, {}).item<std::int64_t>();
+  parts_->network.parameters().load(weights);  // what is left; nothing changed before
+  for (std::size_t m = 0; m < 2; ++m) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      parts_->gradients.part(parts_->moments[m], i).copy_(moments[m][i]);
+    }
+  }
+  parts_->step = step;
+  parts_->updates = updates;
+}
+
+std::int64_t Trainer::step() const noexcept {
+  return parts_->step;
+}
+
+}  // namespace askos::model
