@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/shape.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace askos::io {
+
+/// One strip: `count` float32 values of one variable that follow each other in the file.
+struct Strip {
+  const float* from = nullptr;
+  std::int64_t count = 0;
+  float scale = 1;
+  float offset = 0;
+  double exact_scale = 1;  ///< used for float64
+  double exact_offset = 0;
+};
+
+/// Writes `from[i] * scale + offset`, cast to `dtype`, to entry `i * stride` behind `to`, and
+/// returns how many source values are NaN or infinite. `dtype` is float32, float64 or bfloat16
+/// (rounded to nearest even). Uses AVX2 and FMA where the processor has them; without FMA the
+/// product is rounded before the sum.
+[[nodiscard]] std::int64_t transform_strip(const Strip& strip,
+                                           DType dtype,
+                                           std::byte* to,
+                                           std::int64_t stride);
+
+/// The same without vector instructions of its own, for tests.
+[[nodiscard]] std::int64_t transform_strip_portable(const Strip& strip,
+                                                    DType dtype,
+                                                    std::byte* to,
+                                                    std::int64_t stride);
+
+[[nodiscard]] bool can_transform(DType dtype) noexcept;
+
+}  // namespace askos::io

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/datasets.hpp"
+#include "io/hooked_file_operations.hpp"
+
+#include <askos/io/shard_reader.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace askos::io {
+namespace {
+
+const std::vector<Affine> kLines{{2, 1}, {0.5, -3}, {1, 0}};
+
+double expected_value(std::int64_t row, std::int64_t var, std::int64_t ens, std::int64_t cell) {
+  return kLines[static_cast<std::size_t>(var)](value_at(row, var, ens, cell));
+}
+
+template <typename T>
+std::vector<T> read_row(ShardReader& reader,
+                        std::int64_t row,
+                        DType dtype,
+                        RowLayout layout = RowLayout::kVariableCell,
+                        std::span<const Affine> normaliser = {}) {
+  std::vector<T> values(static_cast<std::size_t>(reader.row_bytes(dtype)) / sizeof(T));
+  reader.read(row, {std::as_writable_bytes(std::span(values)), dtype, layout}, normaliser);
+  return values;
+}
+
+class ShardReaderFile : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kRows = 4;
+  static constexpr std::int64_t kCells = 151;  // a prime: shards and chunks never agree
+
+  ShardReaderFile() {
+    info_ = describe({.rows = kRows, .variables = 3, .ensembles = 2, .cells = kCells});
+    write_dataset(folder_ / "x.h5", info_, {1});
+    index_ = DatasetIndex::open(folder_ / "x.h5");
+  }
+
+  TemporaryFolder folder_;
+  DatasetInfo info_;
+  std::shared_ptr<const DatasetIndex> index_;
+};
+
+TEST_F(ShardReaderFile, DeliversTheBytesOfTheFileForAnyNumberOfShards) {
+  for (const bool check_crc : {true, false}) {
+    for (const int shards : {1, 2, 3, 4, 6, 8, 16}) {
+      for (int i = 0; i < shards; ++i) {
+        const comm::Range cells = comm::balanced_range(kCells, shards, i);
+        ShardReader reader(index_, cells, {.check_crc = check_crc, .retry = {}});
+        reader.prefetch(3);
+        EXPECT_EQ(read_row<float>(reader, 3, DType::kFloat32), row_values(info_, 3, cells));
+      }
+    }
+  }
+}
+
+TEST_F(ShardReaderFile, NormalisesCastsAndTransposesInOnePass) {
+  const comm::Range cells{13, 121};
+  const std::int64_t n = cells.size();
+  ShardReader reader(index_, cells);
+  const auto plain = read_row<double>(reader, 2, DType::kFloat64, RowLayout::kVariableCell, kLines);
+  const auto turned =
+      read_row<double>(reader, 2, DType::kFloat64, RowLayout::kCellVariable, kLines);
+  const auto singles =
+      read_row<float>(reader, 2, DType::kFloat32, RowLayout::kCellVariable, kLines);
+  const auto halves =
+      read_row<std::uint16_t>(reader, 2, DType::kBFloat16, RowLayout::kCellVariable, kLines);
+  for (std::int64_t var = 0; var < 3; ++var) {
+    for (std::int64_t ens = 0; ens < 2; ++ens) {
+      for (std::int64_t cell = 0; cell < n; ++cell) {
+        const double expected = expected_value(2, var, ens, cells.begin + cell);
+        const auto as_stored = static_cast<std::size_t>((var * 2 + ens) * n + cell);
+        const auto as_wanted = static_cast<std::size_t>((ens * n + cell) * 3 + var);
+        EXPECT_EQ(plain[as_stored], expected);
+        EXPECT_EQ(turned[as_wanted], expected);
+        EXPECT_EQ(singles[as_wanted], static_cast<float>(expected));  // exact: few bits
+        const float widened =
+            std::bit_cast<float>(static_cast<std::uint32_t>(halves[as_wanted]) << 16);
+        EXPECT_NEAR(widened, expected, std::abs(expected) / 256);  // bfloat16 keeps 8 bits
+      }
+    }
+  }
+}
+
+TEST_F(ShardReaderFile, ReadsItsShardAndAtMostOneChunkTooMuchAtEachEdge) {
+  const FieldLayout layout = index_->layout();
+  for (const int shards : {1, 2, 3, 5}) {
+    for (int i = 0; i < shards; ++i) {
+      const comm::Range cells = comm::balanced_range(kCells, shards, i);
+      for (const bool check_crc : {true, false}) {
+        ShardReader reader(index_, cells, {.check_crc = check_crc, .retry = {}});
+        static_cast<void>(read_row<float>(reader, 0, DType::kFloat32));
+        static_cast<void>(read_row<float>(reader, 0, DType::kFloat32, RowLayout::kCellVariable));
+        const ReadCounters& counters = reader.counters();
+        EXPECT_EQ(counters.rows, 2);
+        EXPECT_EQ(counters.useful_bytes, 2 * reader.row_bytes(DType::kFloat32));
+        EXPECT_LE(counters.extra_bytes, check_crc ? 2 * 2 * layout.chunk_bytes() : 0);
+      }
+    }
+  }
+}
+
+TEST_F(ShardReaderFile, RefusesRowsThatAreNotThere) {
+  ShardReader reader(index_, {0, 10});
+  for (const std::int64_t row : {-1L, 1L, kRows}) {
+    EXPECT_EQ(error_of([&] { read_row<float>(reader, row, DType::kFloat32); }).code(),
+              Errc::kNotFound);
+  }
+}
+
+TEST_F(ShardReaderFile, RefusesMemoryDtypesAndNormalisersThatDoNotFit) {
+  ShardReader reader(index_, {0, 10});
+  std::vector<std::byte> memory(8);
+  EXPECT_EQ(error_of([&] { reader.read(0, {memory}); }).code(), Errc::kShapeMismatch);
+  EXPECT_EQ(error_of([&] { read_row<int>(reader, 0, DType::kInt32); }).code(), Errc::kTypeMismatch);
+  const std::vector<Affine> two(2);
+  EXPECT_EQ(error_of([&] {
+              read_row<float>(reader, 0, DType::kFloat32, RowLayout::kVariableCell, two);
+            }).code(),
+            Errc::kShapeMismatch);
+  EXPECT_EQ(error_of([&] { ShardReader(index_, {5, 5}); }).code(), Errc::kInvalidInput);
+  EXPECT_EQ(error_of([&] { ShardReader(index_, {0, kCells + 1}); }).code(), Errc::kInvalidInput);
+}
+
+TEST(ShardReader, CountsNaNsWhereTheyAreAllowed) {
+  const TemporaryFolder folder;
+  DatasetInfo info = describe({.rows = 1, .variables = 2, .cells = 40});
+  info.variables[1].allow_nans = true;
+  {
+    DatasetWriter writer(folder / "x.h5", info);
+    ShardWriter shard(writer.plan(), {0, 40});
+    auto values = row_values(info, 0, {0, 40});
+    values[40 + 5] = std::nanf("");
+    values[40 + 39] = -std::nanf("");
+    shard.write_row(0, values);
+    const ShardResult result = shard.finish();
+    writer.finish({&result, 1});
+  }
+  ShardReader reader(DatasetIndex::open(folder / "x.h5"), {0, 20});
+  const auto values = read_row<float>(reader, 0, DType::kFloat32);
+  EXPECT_TRUE(std::isnan(values[20 + 5]));
+  EXPECT_EQ(reader.counters().nans, 1);
+}
+
+TEST(ShardReader, ReadsAheadOnlyWhatItWillRead) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "x.h5", describe({.rows = 2, .variables = 3, .cells = 151}));
+  const auto index = DatasetIndex::open(folder / "x.h5");
+  for (const bool check_crc : {true, false}) {
+    for (const RowLayout layout : {RowLayout::kVariableCell, RowLayout::kCellVariable}) {
+      std::int64_t read_bytes = 0;
+      std::int64_t announced_bytes = 0;
+      HookedFileOperations operations([&](const HookedFileOperations::Call& call) {
+        (call.name == "will_need" ? announced_bytes : read_bytes) += call.size_bytes;
+        return 0;
+      });
+      ShardReader reader(index, {7, 101}, {.check_crc = check_crc, .retry = {}}, operations);
+      reader.prefetch(1);
+      static_cast<void>(read_row<float>(reader, 1, DType::kFloat32, layout));
+      EXPECT_EQ(announced_bytes, read_bytes);
+      EXPECT_EQ(read_bytes, reader.counters().useful_bytes + reader.counters().extra_bytes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace askos::io
