@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ledger is a sequence lock with one writer: readers retry while the version is odd or moved.
+// Data is stored with release and loaded with acquire, which keeps it between the two version
+// accesses without fences (Boehm, "Can seqlocks get along with programming language memory
+// models?", MSPC 2012).
 #include <askos/telemetry/ledger.hpp>
 
 namespace askos::telemetry {
@@ -26,11 +29,10 @@ State Ledger::enter(State next) noexcept {
   auto& time = times_[static_cast<std::size_t>(former)];
   const auto version = version_.load(std::memory_order_relaxed);
   version_.store(version + 1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
   time.store(time.load(std::memory_order_relaxed) + now - since_.load(std::memory_order_relaxed),
-             std::memory_order_relaxed);
-  since_.store(now, std::memory_order_relaxed);
-  state_.store(next, std::memory_order_relaxed);
+             std::memory_order_release);
+  since_.store(now, std::memory_order_release);
+  state_.store(next, std::memory_order_release);
   version_.store(version + 2, std::memory_order_release);
   return former;
 }
@@ -42,12 +44,11 @@ LedgerReading Ledger::read() const noexcept {
   for (;;) {
     const auto before = version_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < kNumStates; ++i) {
-      reading.times[i] = times_[i].load(std::memory_order_relaxed);
+      reading.times[i] = times_[i].load(std::memory_order_acquire);
     }
-    since = since_.load(std::memory_order_relaxed);
-    reading.state = state_.load(std::memory_order_relaxed);
+    since = since_.load(std::memory_order_acquire);
+    reading.state = state_.load(std::memory_order_acquire);
     reading.at = clock_->now();
-    std::atomic_thread_fence(std::memory_order_acquire);
     if (before % 2 == 0 && before == version_.load(std::memory_order_relaxed)) {
       break;
     }
