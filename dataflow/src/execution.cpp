@@ -220,4 +220,12 @@ SessionStatus Execution::status() const {
   return status;
 }
 
+void Execution::write_trace(std::ostream& out) const {
+  std::vector<telemetry::TraceTrack> tracks;
+  for (const auto& runner : runners_) {
+    tracks.push_back({.rank = runner->rank().value, .name = runner->name()});
+  }
+  telemetry::write_chrome_trace(trace_, tracks, out);
+}
+
 }  // namespace askos::dataflow

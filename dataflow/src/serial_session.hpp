@@ -25,6 +25,7 @@ class SerialSession final : public Session, private Scheduler {
   [[nodiscard]] Outcome drain(Nanoseconds deadline) override;
   void stop(std::optional<StageFailure> reason) override;
   [[nodiscard]] SessionStatus status() const override { return execution_->status(); }
+  void write_trace(std::ostream& out) const override { execution_->write_trace(out); }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution_->plan(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution_->event_descriptor();

@@ -80,6 +80,7 @@ class ActorSession final : public Session {
   }
 
   [[nodiscard]] SessionStatus status() const override { return execution().status(); }
+  void write_trace(std::ostream& out) const override { execution().write_trace(out); }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution().plan(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution().event_descriptor();

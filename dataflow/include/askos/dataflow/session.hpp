@@ -5,6 +5,7 @@
 #include <askos/dataflow/plan.hpp>
 #include <askos/dataflow/status.hpp>
 
+#include <iosfwd>
 #include <memory>
 #include <optional>
 
@@ -40,6 +41,9 @@ class Session {
 
   /// Reads ledgers and edges without touching the data path.
   [[nodiscard]] virtual SessionStatus status() const = 0;
+
+  /// Writes what the trace rings hold as Chrome trace JSON, one track per stage and rank.
+  virtual void write_trace(std::ostream& out) const = 0;
 
   [[nodiscard]] virtual const Plan& plan() const noexcept = 0;
 
