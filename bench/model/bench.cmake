@@ -1,0 +1,1 @@
+askos_add_bench(model/step_bench PCH_FROM askos_model LIBRARIES askos::model)
