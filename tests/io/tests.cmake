@@ -1,2 +1,5 @@
 askos_add_test(io/dataset_writer_test LIBRARIES askos::io)
+askos_add_test(io/import_test LIBRARIES askos::io PkgConfig::NETCDF)
+askos_add_test(io/sampling_test LIBRARIES askos::io)
 askos_add_test(io/shard_reader_test LIBRARIES askos::io)
+askos_add_test(io/storm_test LIBRARIES askos::io)
