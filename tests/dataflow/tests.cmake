@@ -1,4 +1,5 @@
 askos_add_test(dataflow/graph_file_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/inspector_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/session_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/why_test LIBRARIES askos::dataflow)
 target_compile_definitions(dataflow_why_test PRIVATE ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")

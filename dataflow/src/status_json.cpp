@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "status_json.hpp"
+
+#include <askos/dataflow/inspector.hpp>
+
+#include <algorithm>
+
+namespace askos::dataflow {
+namespace {
+
+double seconds(Nanoseconds time) {
+  return static_cast<double>(time.count()) * 1e-9;
+}
+
+std::int64_t at(const std::vector<std::int64_t>& values, std::size_t index) {
+  return index < values.size() ? values[index] : 0;
+}
+
+Json times_json(const telemetry::StateTimes& times) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    json[std::string(to_string(static_cast<telemetry::State>(i)))] = times[i];
+  }
+  return json;
+}
+
+Json stage_change(const StageStatus& then, const StageStatus& now, double window) {
+  Json fractions = Json::object();
+  double total = 0;
+  telemetry::StateTimes times{};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    times[i] = now.ledger.times[i] - then.ledger.times[i];
+    total += static_cast<double>(times[i]);
+  }
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const double fraction = total > 0 ? static_cast<double>(times[i]) / total : 0;
+    fractions[std::string(to_string(static_cast<telemetry::State>(i)))] = fraction;
+  }
+  const auto num_runs = now.num_runs - then.num_runs;
+  return {{"stage", now.stage},
+          {"rank", now.rank.value},
+          {"state", to_string(now.ledger.state)},
+          {"fraction", fractions},
+          {"nanoseconds", times_json(times)},
+          {"runs", num_runs},
+          {"runs_per_s", window > 0 ? static_cast<double>(num_runs) / window : 0},
+          {"skipped", now.num_skipped},
+          {"restarts", now.num_restarts}};
+}
+
+Json edge_change(const EdgeStatus& then, const EdgeStatus& now, double window) {
+  const auto num_packets = now.num_packets - then.num_packets;
+  return {{"edge", now.name},
+          {"rank", now.rank.value},
+          {"depth", now.depth},
+          {"in_flight", now.in_flight},
+          {"credit", now.credit},
+          {"host_bytes", now.host_bytes.value},
+          {"device_bytes", now.device_bytes.value},
+          {"packets", num_packets},
+          {"packets_per_s", window > 0 ? static_cast<double>(num_packets) / window : 0},
+          {"dropped", now.num_dropped - then.num_dropped}};
+}
+
+}  // namespace
+
+std::string print(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json status_json(const SessionStatus& status) {
+  Json stages = Json::array();
+  for (const auto& stage : status.stages) {
+    stages.push_back({{"stage", stage.stage},
+                      {"rank", stage.rank.value},
+                      {"state", to_string(stage.ledger.state)},
+                      {"opened_ns", stage.ledger.opened.count()},
+                      {"at_ns", stage.ledger.at.count()},
+                      {"nanoseconds", times_json(stage.ledger.times)},
+                      {"runs", stage.num_runs},
+                      {"skipped", stage.num_skipped},
+                      {"restarts", stage.num_restarts},
+                      {"wait_input_ns", stage.wait_input_ns},
+                      {"wait_credit_ns", stage.wait_credit_ns}});
+  }
+  Json edges = Json::array();
+  for (const auto& edge : status.edges) {
+    edges.push_back({{"edge", edge.name},
+                     {"id", edge.edge.value},
+                     {"rank", edge.rank.value},
+                     {"depth", edge.depth},
+                     {"in_flight", edge.in_flight},
+                     {"credit", edge.credit},
+                     {"host_bytes", edge.host_bytes.value},
+                     {"device_bytes", edge.device_bytes.value},
+                     {"packets", edge.num_packets},
+                     {"dropped", edge.num_dropped}});
+  }
+  return {{"graph", status.graph},
+          {"state", status.state},
+          {"age_s", seconds(status.age)},
+          {"stages", stages},
+          {"edges", edges}};
+}
+
+Json why_json(const WhyReport& report) {
+  Json roots = Json::array();
+  for (const auto& root : report.roots) {
+    roots.push_back({{"stage", root.stage},
+                     {"rank", root.rank.value},
+                     {"state", to_string(root.state)},
+                     {"share", root.share}});
+  }
+  Json chain = Json::array();
+  for (const auto& step : report.chain) {
+    chain.push_back({{"stage", step.stage},
+                     {"rank", step.rank.value},
+                     {"state", to_string(step.state)},
+                     {"seconds", seconds(step.time)},
+                     {"edge", step.edge}});
+  }
+  const bool named = report.verdict == Verdict::kLimited || report.verdict == Verdict::kPaced;
+  return {{"verdict", to_string(report.verdict)},
+          {"victim", report.victim},
+          {"window_s", seconds(report.window)},
+          {"stalled_fraction", report.stalled_fraction},
+          {"root", named ? roots.front() : Json()},
+          {"roots", roots},
+          {"chain", chain},
+          {"next_stage", report.next_stage},
+          {"speedup_at_most", report.speedup_at_most},
+          {"phrase", root_phrase(report)},
+          {"text", to_text(report)}};
+}
+
+Json change_json(const SessionStatus& before, const SessionStatus& after, const WhyReport& report) {
+  const double window = seconds(after.age - before.age);
+  Json stages = Json::array();
+  for (std::size_t i = 0; i < after.stages.size(); ++i) {
+    const auto then = i < before.stages.size() ? before.stages[i] : StageStatus{};
+    stages.push_back(stage_change(then, after.stages[i], window));
+  }
+  Json edges = Json::array();
+  for (std::size_t i = 0; i < after.edges.size(); ++i) {
+    const auto then = i < before.edges.size() ? before.edges[i] : EdgeStatus{};
+    Json edge = edge_change(then, after.edges[i], window);
+    std::int64_t held_back = 0;
+    for (std::size_t s = 0; s < after.stages.size(); ++s) {
+      if (after.stages[s].rank == after.edges[i].rank) {
+        const auto place = static_cast<std::size_t>(after.edges[i].edge.value);
+        held_back += at(after.stages[s].wait_credit_ns, place) -
+                     (s < before.stages.size() ? at(before.stages[s].wait_credit_ns, place) : 0);
+      }
+    }
+    edge["waited_for_credit_s"] = static_cast<double>(held_back) * 1e-9;
+    edges.push_back(std::move(edge));
+  }
+  return {{"graph", after.graph},   {"state", after.state}, {"age_s", seconds(after.age)},
+          {"window_s", window},     {"stages", stages},     {"edges", edges},
+          {"why", why_json(report)}};
+}
+
+double throughput(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
+  const double window = seconds(after.age - before.age);
+  std::int64_t most = 0;
+  for (std::size_t i = 0; i < after.edges.size(); ++i) {
+    const EdgeStatus& now = after.edges[i];
+    const Graph& graph = plan.ranks().at(static_cast<std::size_t>(now.rank.value));
+    const Stage& consumer = graph.edges().at(static_cast<std::size_t>(now.edge.value)).to->owner();
+    if (consumer.outputs().empty()) {
+      const auto then = i < before.edges.size() ? before.edges[i].num_packets : 0;
+      most = std::max(most, now.num_packets - then);
+    }
+  }
+  return window > 0 ? static_cast<double>(most) / window : 0;
+}
+
+std::string top_json(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
+  Json json = change_json(before, after, why(plan, before, after));
+  json["packets_per_s"] = throughput(plan, before, after);
+  return print(json);
+}
+
+}  // namespace askos::dataflow

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/dataflow/status.hpp>
+#include <askos/dataflow/why.hpp>
+
+#include <nlohmann/json.hpp>
+
+namespace askos::dataflow {
+
+/// Keeps keys in the order in which they were added, so that answers read well.
+using Json = nlohmann::ordered_json;
+
+/// Prints as one line; text that is not UTF-8 gets replacement characters.
+[[nodiscard]] std::string print(const Json& json);
+
+/// All counters of a session as they are.
+[[nodiscard]] Json status_json(const SessionStatus& status);
+
+[[nodiscard]] Json why_json(const WhyReport& report);
+
+/// What changed between two readings, and why stages waited.
+[[nodiscard]] Json change_json(const SessionStatus& before,
+                               const SessionStatus& after,
+                               const WhyReport& report);
+
+/// Packets per second into stages without outputs between two readings (the most of all edges).
+[[nodiscard]] double throughput(const Plan& plan,
+                                const SessionStatus& before,
+                                const SessionStatus& after);
+
+}  // namespace askos::dataflow
