@@ -11,16 +11,10 @@
 namespace askos::comm {
 namespace {
 
-/// How long a wait looks before it blocks: about one wake-up's worth of time.
-constexpr Nanoseconds kSpin = std::chrono::microseconds(4);
-
-void pause() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
+/// How long a wait looks before it blocks: twice what waking a thread takes on a virtual machine.
+/// It yields meanwhile, so that more ranks than cores do not hold each other up. See
+/// docs/decisions/0020-local-collectives.md.
+constexpr Nanoseconds kSpin = std::chrono::microseconds(50);
 
 std::string numbered(const char* what, std::size_t rank) {
   return what + std::to_string(rank);
@@ -90,16 +84,12 @@ void LocalCollective::run() noexcept {
   for (int part = 0; part < num_ranks(); ++part) {
     move_part(calls_, part);
   }
-  finish(State::kDone);
+  publish(State::kDone);
 }
 
 bool LocalCollective::offer() noexcept {
-  state_.store(static_cast<std::uint32_t>(State::kReady), std::memory_order_seq_cst);
-  const bool awaited = num_waiting_.load(std::memory_order_seq_cst) > 0;
-  if (awaited) {
-    futex_wake_all(state_);
-  }
-  return awaited;
+  publish(State::kReady);
+  return num_waiting_.load(std::memory_order_seq_cst) > 0;
 }
 
 void LocalCollective::help() noexcept {
@@ -107,14 +97,15 @@ void LocalCollective::help() noexcept {
   for (int part = 0; (part = next_part_.fetch_add(1, std::memory_order_relaxed)) < num_parts;) {
     move_part(calls_, part);
     if (num_parts_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == num_parts) {
-      finish(State::kDone);
+      publish(State::kDone);
     }
   }
 }
 
-void LocalCollective::finish(State state) noexcept {
+void LocalCollective::publish(State state) noexcept {
+  // A thread that blocks after this load finds the new state instead.
   state_.store(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
-  if (num_waiting_.load(std::memory_order_seq_cst) > 0) {
+  if (num_blocked_.load(std::memory_order_seq_cst) > 0) {
     futex_wake_all(state_);
   }
 }
@@ -138,9 +129,11 @@ bool LocalCollective::wait(Nanoseconds timeout) noexcept {
     }
     const auto waited = clock.now() - start;
     if (waited < kSpin) {
-      pause();
+      std::this_thread::yield();
     } else if (waited < timeout) {
+      num_blocked_.fetch_add(1, std::memory_order_seq_cst);
       futex_wait(state_, static_cast<std::uint32_t>(seen), timeout - waited);
+      num_blocked_.fetch_sub(1, std::memory_order_relaxed);
     } else {
       in_time = false;
       break;

@@ -39,7 +39,7 @@ class LocalCollective {
   /// What the first rank to enter asked for.
   [[nodiscard]] const Call& first_call() const noexcept { return calls_[first_]; }
   [[nodiscard]] const std::vector<Call>& calls() const noexcept { return calls_; }
-  void fail() noexcept { finish(State::kFailed); }
+  void fail() noexcept { publish(State::kFailed); }
 
   /// Bytes that reach the ranks' buffers in all.
   [[nodiscard]] std::int64_t moved_bytes() const noexcept;
@@ -70,8 +70,7 @@ class LocalCollective {
   }
   [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(calls_.size()); }
   [[nodiscard]] std::optional<Error> compare_all_to_all() const;
-  void finish(State state) noexcept;
-  void wake() noexcept;
+  void publish(State state) noexcept;
 
   const std::int64_t sequence_;
   std::vector<Call> calls_;
@@ -79,7 +78,8 @@ class LocalCollective {
   int num_entered_ = 0;
   std::size_t first_ = 0;
   std::atomic<std::uint32_t> state_{0};
-  std::atomic<int> num_waiting_{0};
+  std::atomic<int> num_waiting_{0};  // threads in `wait`
+  std::atomic<int> num_blocked_{0};  // those of them that look no more
   std::atomic<int> next_part_{0};
   std::atomic<int> num_parts_done_{0};
 };

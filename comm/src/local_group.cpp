@@ -14,6 +14,20 @@ namespace {
 /// See docs/decisions/0020-local-collectives.md.
 constexpr std::int64_t kInlineBytes = 64 << 10;
 
+/// Locks a mutex that is held for less time than blocking on it takes.
+std::unique_lock<std::mutex> lock_soon(std::mutex& mutex) {
+  constexpr int kNumTries = 100;
+  std::unique_lock lock(mutex, std::try_to_lock);
+  for (int i = 0; i < kNumTries && !lock.owns_lock(); ++i) {
+    std::this_thread::yield();
+    (void)lock.try_lock();
+  }
+  if (!lock.owns_lock()) {
+    lock.lock();
+  }
+  return lock;
+}
+
 }  // namespace
 
 LocalGroup::LocalGroup(int num_ranks, const LocalOptions& options)
@@ -39,7 +53,7 @@ LocalGroup::~LocalGroup() {
 std::shared_ptr<LocalCollective> LocalGroup::enter(int rank, Call call) {
   std::shared_ptr<LocalCollective> collective;
   {
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_soon(mutex_);
     const auto sequence = num_entered_[static_cast<std::size_t>(rank)];
     if (failure_ != nullptr) {
       collective = std::make_shared<LocalCollective>(sequence, size());

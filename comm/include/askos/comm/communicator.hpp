@@ -36,6 +36,7 @@ class Work {
  public:
   virtual ~Work() = default;
 
+  /// Tells whether `wait` would return or throw at once.
   [[nodiscard]] virtual bool done() const noexcept = 0;
 
   /// Blocks the calling thread until the collective is complete on this rank, accounted as
@@ -67,12 +68,13 @@ class Communicator {
   [[nodiscard]] virtual WorkPtr all_reduce(Buffer data, ReduceOp op = ReduceOp::kSum) = 0;
 
   /// Concatenates `send` of all ranks, in rank order, into `receive` on every rank. `counts[r]` is
-  /// rank r's `send.count`. Wire: (P - 1) * own bytes sent.
+  /// rank r's `send.count`. `send` may be its own place in `receive`. Wire: (P - 1) * own bytes.
   [[nodiscard]] virtual WorkPtr all_gather(ConstBuffer send,
                                            Buffer receive,
                                            std::span<const std::int64_t> counts) = 0;
 
   /// Sums `send` (the whole axis) over ranks and leaves part r, of `counts[r]` entries, on rank r.
+  /// The buffers must not overlap. Wire: all bytes of `send` but the own part.
   [[nodiscard]] virtual WorkPtr reduce_scatter(ConstBuffer send,
                                                Buffer receive,
                                                std::span<const std::int64_t> counts) = 0;
@@ -85,7 +87,7 @@ class Communicator {
                                            Buffer receive,
                                            std::span<const std::int64_t> receive_counts) = 0;
 
-  /// Copies `data` of rank `root` to all ranks.
+  /// Copies `data` of rank `root` to all ranks. Wire: (P - 1) * bytes, sent by the root.
   [[nodiscard]] virtual WorkPtr broadcast(Buffer data, int root) = 0;
 
   /// Completes when all ranks have entered it.
@@ -100,7 +102,8 @@ class Communicator {
     return split(0, name);
   }
 
-  /// Gives up: every wait, on all ranks, now and later, throws `Errc::kCancelled` with `reason`.
+  /// Gives up: every wait for what is not complete, on all ranks, now and later, here and on all
+  /// communicators split from this one, throws `Errc::kCancelled` with `reason`. Any thread.
   virtual void abort(const std::string& reason) noexcept = 0;
 };
 
@@ -110,7 +113,9 @@ struct LocalOptions {
 };
 
 /// Makes the communicators of `num_ranks` ranks that are threads of this process; entry r is rank
-/// r's. A progress thread moves the bytes, so collectives run beside compute.
+/// r's. Bytes are moved by the last rank to enter if they are few, else by ranks that wait or by a
+/// progress thread beside compute. A rank whose communicator dies fails what it has not entered on
+/// the others. Throws `Errc::kInvalidInput` if there is no rank.
 [[nodiscard]] std::vector<std::unique_ptr<Communicator>> make_local_group(
     int num_ranks, const LocalOptions& options = {});
 
