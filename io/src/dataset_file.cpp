@@ -139,6 +139,7 @@ class Skeleton {
     if (!info_.grid_shape.empty()) {
       write_attribute(file_, "grid_shape", std::span<const std::int64_t>(info_.grid_shape));
     }
+    write_attribute(file_, "askos_variables", to_json(variables_to_json(info_)));
     write_attribute(file_, "askos_metadata", to_json(info_.metadata));
   }
 
@@ -159,12 +160,10 @@ class Skeleton {
     std::vector<std::string> names;
     std::vector<std::string> units;
     std::vector<std::string> roles;
-    std::vector<std::uint8_t> allow_nans;
     for (const VariableInfo& variable : info_.variables) {
       names.push_back(variable.name);
       units.push_back(variable.unit);
       roles.emplace_back(to_string(variable.role));
-      allow_nans.push_back(variable.allow_nans ? 1 : 0);
     }
     make_strings("variable", names, true);
 
@@ -183,8 +182,6 @@ class Skeleton {
     scales_.chunk = make_bare_axis("chunk", layout_.chunks_per_row());
     make_strings("variable_units", units, false);
     make_strings("variable_role", roles, false);
-    make_filled("variable_allow_nans", H5T_STD_U8LE, {{allow_nans.size(), scales_.variable}},
-                allow_nans);
   }
 
   void write_coordinates() {

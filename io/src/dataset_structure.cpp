@@ -82,7 +82,7 @@ class Loader {
   void check_format() {
     if (!read_integer_attribute(file_, "askos_format")) {
       throw Error(Errc::kInvalidInput, "HDF5 file is no askos dataset; import it first")
-          .with("found", dataset_names(file_));
+          .with("found", has_array(file_, "fields") ? "fields" : dataset_names(file_));
     }
     const std::int64_t version = integer("askos_format");
     if (version < 1 || version > kFormatVersion) {
@@ -136,20 +136,11 @@ class Loader {
   }
 
   void load_variables() {
-    const auto names = read_strings(file_, "variable");
-    const auto units = read_strings(file_, "variable_units");
-    const auto roles = read_strings(file_, "variable_role");
-    const auto allow_nans = read_array<std::uint8_t>(file_, "variable_allow_nans");
-    info_.variables.resize(names.size());
-    expect_length("variable_units", units.size(), names.size());
-    expect_length("variable_role", roles.size(), names.size());
-    expect_length("variable_allow_nans", allow_nans.size(), names.size());
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      info_.variables[i].name = names[i];
-      info_.variables[i].unit = units[i];
-      info_.variables[i].role = parse_role(roles[i]);
-      info_.variables[i].allow_nans = allow_nans[i] != 0;
+    const auto text = read_text_attribute(file_, "askos_variables");
+    if (!text) {
+      throw Error(Errc::kNotFound, "file lacks an attribute").with("attribute", "askos_variables");
     }
+    info_.variables = variables_from_json(parse_json(*text));
     load_statistics();
   }
 
@@ -171,7 +162,7 @@ class Loader {
     info_.latitudes = read_array<double>(file_, "latitude");
     info_.longitudes = read_array<double>(file_, "longitude");
     expect_length("longitude", info_.longitudes.size(), info_.latitudes.size());
-    if (H5Lexists(file_, "grid_cell", H5P_DEFAULT) > 0) {
+    if (has_array(file_, "grid_cell")) {
       info_.grid_cells = read_array<std::int64_t>(file_, "grid_cell");
       expect_length("grid_cell", info_.grid_cells.size(), info_.latitudes.size());
     }
@@ -180,7 +171,7 @@ class Loader {
   }
 
   void load_fields() {
-    if (H5Lexists(file_, "fields", H5P_DEFAULT) <= 0) {
+    if (!has_array(file_, "fields")) {
       throw Error(Errc::kNotFound, "dataset lacks an array")
           .with("array", "fields")
           .with("found", dataset_names(file_));

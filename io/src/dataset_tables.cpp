@@ -46,6 +46,32 @@ std::string tendency_name(const DatasetInfo& info, const char* statistic) {
   return "tendencies_" + format_step(info.step) + "_" + statistic;
 }
 
+Metadata variables_to_json(const DatasetInfo& info) {
+  Metadata::Array array;
+  for (const VariableInfo& variable : info.variables) {
+    Metadata entry;
+    entry["name"] = variable.name;
+    entry["unit"] = variable.unit;
+    entry["role"] = std::string(to_string(variable.role));
+    entry["allow_nans"] = variable.allow_nans;
+    array.push_back(std::move(entry));
+  }
+  return array;
+}
+
+std::vector<VariableInfo> variables_from_json(const Metadata& json) {
+  std::vector<VariableInfo> variables;
+  for (const Metadata& entry : json.as_array()) {
+    VariableInfo variable;
+    variable.name = entry.at("name").as_string();
+    variable.unit = entry.at("unit").as_string();
+    variable.role = parse_role(entry.at("role").as_string());
+    variable.allow_nans = entry.at("allow_nans").as_bool();
+    variables.push_back(std::move(variable));
+  }
+  return variables;
+}
+
 std::uint32_t tables_crc(const DatasetInfo& info, const DatasetTables& tables) {
   TableCrc crc;
   crc.add_number(info.first_time.time_since_epoch().count());

@@ -35,6 +35,12 @@ struct DatasetTables {
   std::vector<std::uint32_t> chunk_crc;  ///< [time, chunk]; of missing rows 0
 };
 
+/// Names, units and roles as JSON: kept in an attribute, whose bytes HDF5 protects. The arrays of
+/// strings are for other programs; HDF5 follows damaged pointers in those.
+[[nodiscard]] Metadata variables_to_json(const DatasetInfo& info);
+/// Reads them back, without statistics.
+[[nodiscard]] std::vector<VariableInfo> variables_from_json(const Metadata& json);
+
 /// Returns a CRC over everything that is kept in arrays (times, names, coordinates, statistics,
 /// tables). It is stored as an attribute, whose bytes HDF5's own checksums protect.
 [[nodiscard]] std::uint32_t tables_crc(const DatasetInfo& info, const DatasetTables& tables);

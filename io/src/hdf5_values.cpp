@@ -14,19 +14,20 @@ Hdf5Handle string_type(std::size_t size) {
   return type;
 }
 
-Hdf5Handle open_dataset(hid_t file, const char* name, H5T_class_t expected, H5T_class_t or_else) {
-  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) {
+bool has_attribute(hid_t object, const char* name) {
+  return check_hdf5(H5Aexists(object, name), "looking for an attribute") > 0;
+}
+
+Hdf5Handle open_numbers(hid_t file, const char* name) {
+  if (!has_array(file, name)) {
     throw Error(Errc::kNotFound, "dataset lacks an array")
         .with("array", name)
         .with("found", dataset_names(file));
   }
   Hdf5Handle dataset(H5Dopen2(file, name, H5P_DEFAULT), "opening an array");
   const Hdf5Handle type(H5Dget_type(dataset), "inspecting an array");
-  const H5T_class_t found = H5Tget_class(type);
-  if (found != expected && found != or_else) {
-    throw Error(Errc::kTypeMismatch, "array has another type than expected")
-        .with("array", name)
-        .with("expected", expected == H5T_STRING ? "string" : "number");
+  if (H5Tget_class(type) != H5T_INTEGER && H5Tget_class(type) != H5T_FLOAT) {
+    throw Error(Errc::kTypeMismatch, "array does not hold numbers").with("array", name);
   }
   return dataset;
 }
@@ -50,7 +51,7 @@ void write_attribute(hid_t object, const char* name, const std::string& text) {
 void write_integer_attribute(hid_t object, const char* name, std::int64_t value) {
   const Hdf5Handle space(H5Screate(H5S_SCALAR), "making a space");
   const Hdf5Handle attribute(
-      H5Aexists(object, name) > 0
+      has_attribute(object, name)
           ? H5Aopen(object, name, H5P_DEFAULT)
           : H5Acreate2(object, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT),
       "making an attribute");
@@ -58,7 +59,7 @@ void write_integer_attribute(hid_t object, const char* name, std::int64_t value)
 }
 
 std::optional<std::string> read_text_attribute(hid_t object, const char* name) {
-  if (H5Aexists(object, name) <= 0) {
+  if (!has_attribute(object, name)) {
     return std::nullopt;
   }
   const Hdf5Handle attribute(H5Aopen(object, name, H5P_DEFAULT), "opening an attribute");
@@ -82,7 +83,7 @@ std::optional<std::string> read_text_attribute(hid_t object, const char* name) {
 }
 
 std::optional<std::vector<std::int64_t>> read_integer_attribute(hid_t object, const char* name) {
-  if (H5Aexists(object, name) <= 0) {
+  if (!has_attribute(object, name)) {
     return std::nullopt;
   }
   const Hdf5Handle attribute(H5Aopen(object, name, H5P_DEFAULT), "opening an attribute");
@@ -107,7 +108,7 @@ std::vector<std::int64_t> lengths_of(hid_t dataset) {
 
 template <typename T>
 std::vector<T> read_array(hid_t file, const char* name) {
-  const Hdf5Handle dataset = open_dataset(file, name, H5T_INTEGER, H5T_FLOAT);
+  const Hdf5Handle dataset = open_numbers(file, name);
   const std::vector<std::int64_t> lengths = lengths_of(dataset);
   std::int64_t count = 1;
   for (const std::int64_t length : lengths) {
@@ -129,26 +130,8 @@ template std::vector<std::int64_t> read_array(hid_t, const char*);
 template std::vector<std::uint32_t> read_array(hid_t, const char*);
 template std::vector<std::uint8_t> read_array(hid_t, const char*);
 
-std::vector<std::string> read_strings(hid_t file, const char* name) {
-  const Hdf5Handle dataset = open_dataset(file, name, H5T_STRING, H5T_STRING);
-  const Hdf5Handle found(H5Dget_type(dataset), "inspecting an array");
-  const std::vector<std::int64_t> lengths = lengths_of(dataset);
-  if (lengths.size() != 1 || H5Tis_variable_str(found) <= 0) {
-    throw Error(Errc::kTypeMismatch, "array has another type than expected")
-        .with("array", name)
-        .with("expected", "one axis of variable-length strings");
-  }
-  std::vector<char*> texts(static_cast<std::size_t>(lengths[0]), nullptr);
-  const Hdf5Handle type = string_type(H5T_VARIABLE);
-  check_hdf5(
-      H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(texts.data())),
-      "reading strings");
-  std::vector<std::string> result;
-  for (char* text : texts) {
-    result.emplace_back(text == nullptr ? "" : text);
-    H5free_memory(text);
-  }
-  return result;
+bool has_array(hid_t file, const char* name) {
+  return check_hdf5(H5Lexists(file, name, H5P_DEFAULT), "looking for an array") > 0;
 }
 
 std::string dataset_names(hid_t file) {

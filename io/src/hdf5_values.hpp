@@ -67,10 +67,11 @@ extern template std::vector<std::int64_t> read_array(hid_t, const char*);
 extern template std::vector<std::uint32_t> read_array(hid_t, const char*);
 extern template std::vector<std::uint8_t> read_array(hid_t, const char*);
 
-/// Reads a one-dimensional dataset of variable-length strings.
-[[nodiscard]] std::vector<std::string> read_strings(hid_t file, const char* name);
+/// Tells whether `file` holds `name`; throws `Errc::kCorruptData` if HDF5 cannot tell.
+[[nodiscard]] bool has_array(hid_t file, const char* name);
 
-/// Returns the names of a file's datasets, for messages.
+/// Returns the names of a file's arrays, for messages. Not for damaged files: HDF5 1.10 crashes if
+/// the list of names is broken, so ask `has_array` first.
 [[nodiscard]] std::string dataset_names(hid_t file);
 
 }  // namespace askos::io

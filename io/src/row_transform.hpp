@@ -13,9 +13,9 @@ struct Strip {
   const float* from = nullptr;
   std::int64_t count = 0;
   float scale = 1;
-  float offset = 0;
+  float offset = -0.0F;    ///< adding it changes no value, not even -0
   double exact_scale = 1;  ///< used for float64
-  double exact_offset = 0;
+  double exact_offset = -0.0;
 };
 
 /// Writes `from[i] * scale + offset`, cast to `dtype`, to entry `i * stride` behind `to`, and

@@ -26,6 +26,7 @@ ShardReader::ShardReader(std::shared_ptr<const DatasetIndex> index,
     : index_(std::move(index)),
       cells_(cells),
       options_(options),
+      operations_(&operations),
       clock_(&clock),
       file_(operations, index_->path(), OpenMode::kRead),
       layout_(index_->layout()) {
@@ -56,15 +57,17 @@ std::int64_t ShardReader::row_bytes(DType dtype) const {
 }
 
 void ShardReader::check_unchanged() const {
-  const FileIdentity found = file_.identity();
   const FileIdentity& expected = index_->identity();
-  if (found != expected) {
-    throw Error(Errc::kCorruptData, "dataset is no longer the file that was indexed")
-        .with("file", index_->path().string())
-        .with("expected_bytes", expected.size_bytes)
-        .with("found_bytes", found.size_bytes)
-        .with("same_inode", found.inode == expected.inode)
-        .with("same_time", found.modified_ns == expected.modified_ns);
+  const File at_path(*operations_, index_->path(), OpenMode::kRead);
+  for (const FileIdentity& found : {file_.identity(), at_path.identity()}) {
+    if (found != expected) {
+      throw Error(Errc::kCorruptData, "dataset is no longer the file that was indexed")
+          .with("file", index_->path().string())
+          .with("expected_bytes", expected.size_bytes)
+          .with("found_bytes", found.size_bytes)
+          .with("same_inode", found.inode == expected.inode)
+          .with("same_time", found.modified_ns == expected.modified_ns);
+    }
   }
 }
 
@@ -248,7 +251,7 @@ void ShardReader::transform(std::int64_t row,
       const std::int64_t variable = strip / layout_.num_ensembles;
       const std::int64_t member = strip % layout_.num_ensembles;
       const Affine line =
-          normaliser.empty() ? Affine{} : normaliser[static_cast<std::size_t>(variable)];
+          normaliser.empty() ? Affine{1, -0.0} : normaliser[static_cast<std::size_t>(variable)];
       const float* from = chunk + strip * layout_.chunk_cells + part.cells.begin + begin;
       const std::int64_t cell = part.target_cell + begin;
       const std::int64_t to =

@@ -226,6 +226,27 @@ TEST(DatasetWriter, AcceptsRowsInTheOrderOfAModel) {
   EXPECT_EQ(bytes_of(folder / "a.h5"), bytes_of(folder / "b.h5"));
 }
 
+TEST(DatasetWriter, OpensInOtherPrograms) {
+  if (std::system("command -v ncdump > /dev/null") != 0) {
+    GTEST_SKIP() << "ncdump (netcdf-bin) is not installed";
+  }
+  const TemporaryFolder folder;
+  const DatasetInfo info = describe({.rows = 2, .variables = 2, .ensembles = 1, .cells = 3});
+  write_dataset(folder / "x.h5", info);
+  const std::string text = (folder / "x.cdl").string();
+  const std::string command =
+      "ncdump -v time,variable,latitude,fields " + (folder / "x.h5").string() + " > " + text;
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const std::string cdl = bytes_of(text);
+  for (const char* line :
+       {"float fields(time, variable, ensemble, cell) ;", "int64 time(time) ;",
+        "string variable(variable) ;", "double latitude(cell) ;", "time = 820800000, 820821600 ;",
+        "variable = \"v0\", \"v1\" ;", "fields:coordinates = \"latitude longitude\" ;",
+        "  -12, -11.75, -11.5,\n  88, 88.25, 88.5,\n  988, 988.25, 988.5,\n"}) {
+    EXPECT_NE(cdl.find(line), std::string::npos) << line << " is not in\n" << cdl;
+  }
+}
+
 TEST(DatasetWriter, KeepsMetadataLargerThanAnObjectHeader) {
   const TemporaryFolder folder;
   DatasetInfo info = describe({});

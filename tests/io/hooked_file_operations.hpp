@@ -3,6 +3,7 @@
 
 #include <askos/io/file_operations.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -17,7 +18,8 @@ class HookedFileOperations final : public FileOperations {
     std::int64_t size_bytes = 0;
     std::int64_t offset = 0;
   };
-  /// Returns 0 to let the call happen, a negative errno to fail it. It may throw.
+  /// Returns 0 to let the call happen, a negative errno to fail it, a positive number to pretend
+  /// that it succeeded. It may throw.
   using Hook = std::function<int(const Call&)>;
 
   explicit HookedFileOperations(Hook hook) : hook_(std::move(hook)) {}
@@ -86,8 +88,8 @@ class HookedFileOperations final : public FileOperations {
  private:
   template <typename Result, typename Action>
   Result hooked(const Call& call, Action action) {
-    const int fault = hook_(call);
-    return fault < 0 ? fault : action();
+    const int answer = hook_(call);
+    return answer == 0 ? action() : std::min(answer, 0);
   }
 
   Hook hook_;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/datasets.hpp"
 #include "io/hooked_file_operations.hpp"
+#include "row_transform.hpp"
 
 #include <askos/io/shard_reader.hpp>
 
+#include <barrier>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <random>
+#include <thread>
 
 namespace askos::io {
 namespace {
@@ -103,6 +107,31 @@ TEST_F(ShardReaderFile, ReadsItsShardAndAtMostOneChunkTooMuchAtEachEdge) {
   }
 }
 
+TEST_F(ShardReaderFile, ManyThreadsReadOneIndexWhileOthersOpenIt) {
+  constexpr int kThreads = 6;
+  std::barrier start(kThreads);
+  std::vector<int> wrong(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const comm::Range cells = comm::balanced_range(kCells, kThreads, i);
+      start.arrive_and_wait();
+      for (int round = 0; round < 5; ++round) {
+        ShardReader reader(i % 2 == 0 ? index_ : DatasetIndex::open(folder_ / "x.h5"), cells);
+        for (const std::int64_t row : {0, 2, 3}) {
+          wrong[static_cast<std::size_t>(i)] +=
+              read_row<float>(reader, row, DType::kFloat32) == row_values(info_, row, cells) ? 0
+                                                                                             : 1;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(wrong, std::vector<int>(kThreads, 0));
+}
+
 TEST_F(ShardReaderFile, RefusesRowsThatAreNotThere) {
   ShardReader reader(index_, {0, 10});
   for (const std::int64_t row : {-1L, 1L, kRows}) {
@@ -123,6 +152,98 @@ TEST_F(ShardReaderFile, RefusesMemoryDtypesAndNormalisersThatDoNotFit) {
             Errc::kShapeMismatch);
   EXPECT_EQ(error_of([&] { ShardReader(index_, {5, 5}); }).code(), Errc::kInvalidInput);
   EXPECT_EQ(error_of([&] { ShardReader(index_, {0, kCells + 1}); }).code(), Errc::kInvalidInput);
+}
+
+TEST(RowTransform, BothPathsAgree) {
+  std::mt19937 random(6);
+  std::vector<float> values(1003);
+  for (float& value : values) {
+    value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+  }
+  values[17] = std::nanf("");
+  values[18] = -HUGE_VALF;
+  const Strip strip{values.data(), 1003, 0.37F, -1.25F, 0.37, -1.25};
+  for (const std::int64_t stride : {1, 3}) {
+    std::vector<float> wide(3 * values.size());
+    std::vector<float> plain(3 * values.size());
+    const auto strange = transform_strip(strip, DType::kFloat32,
+                                         std::as_writable_bytes(std::span(wide)).data(), stride);
+    EXPECT_EQ(transform_strip_portable(strip, DType::kFloat32,
+                                       std::as_writable_bytes(std::span(plain)).data(), stride),
+              strange);
+    EXPECT_GE(strange, 2);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const float a = wide[i * static_cast<std::size_t>(stride)];
+      const float b = plain[i * static_cast<std::size_t>(stride)];
+      // With FMA the product is not rounded; both round their sum: half a unit each.
+      const float tolerance = (std::abs(values[i] * strip.scale) + std::abs(a)) * 0x1p-23F;
+      EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= tolerance)
+          << values[i];
+    }
+    std::vector<std::uint16_t> wide_halves(values.size());
+    std::vector<std::uint16_t> plain_halves(values.size());
+    const Strip as_it_is{values.data(), 1003, 1, -0.0F};
+    static_cast<void>(transform_strip(as_it_is, DType::kBFloat16,
+                                      std::as_writable_bytes(std::span(wide_halves)).data(), 1));
+    static_cast<void>(transform_strip_portable(
+        as_it_is, DType::kBFloat16, std::as_writable_bytes(std::span(plain_halves)).data(), 1));
+    EXPECT_EQ(wide_halves, plain_halves);
+  }
+}
+
+TEST(RowTransform, RoundsBfloat16ToNearestEven) {
+  const std::vector<std::pair<std::uint32_t, std::uint16_t>> cases{
+      {0x3F800000, 0x3F80},   // 1
+      {0x3F808000, 0x3F80},   // halfway, even below
+      {0x3F818000, 0x3F82},   // halfway, even above
+      {0x3F808001, 0x3F81},   // above halfway
+      {0x7F7FFFFF, 0x7F80},   // the largest float rounds to infinity
+      {0xFF800000, 0xFF80},   // -infinity
+      {0x7F800001, 0x7FC0},   // a signalling NaN stays a NaN
+      {0x80000000, 0x8000}};  // -0
+  for (const auto& [bits, expected] : cases) {
+    const auto value = std::bit_cast<float>(bits);
+    std::uint16_t found = 0;
+    static_cast<void>(
+        transform_strip({&value, 1}, DType::kBFloat16, reinterpret_cast<std::byte*>(&found), 1));
+    EXPECT_EQ(found, expected) << std::hex << bits;
+  }
+}
+
+TEST(Normaliser, IsALinePerVariable) {
+  DatasetInfo info = describe({.variables = 2});
+  info.variables[0].statistics = {10, 2, 4, 20};
+  info.variables[1].statistics = {-1, 4, -8, 8};
+  const auto mean_std = make_normaliser(info);
+  EXPECT_EQ(mean_std[0](10), 0);
+  EXPECT_EQ(mean_std[0](12), 1);
+  EXPECT_EQ(mean_std[1](3), 1);
+  const auto others = make_normaliser(info, Normalisation::kMinMax, {{"v1", Normalisation::kMax}});
+  EXPECT_EQ(others[0](4), 0);
+  EXPECT_EQ(others[0](20), 1);
+  EXPECT_EQ(others[1](8), 1);
+  EXPECT_EQ(make_normaliser(info, Normalisation::kStd)[0](2), 1);
+  EXPECT_EQ(make_normaliser(info, Normalisation::kNone)[0], Affine{});
+  EXPECT_EQ(mean_std[0].inverse()(mean_std[0](7.5)), 7.5);
+  for (const char* name : {"mean-std", "std", "min-max", "max", "none"}) {
+    EXPECT_EQ(to_string(parse_normalisation(name)), name);
+  }
+}
+
+TEST(Normaliser, RefusesAConstantVariableAndUnknownNames) {
+  DatasetInfo info = describe({.variables = 2});
+  info.variables[0].statistics = {10, 2, 4, 20};
+  info.variables[1].statistics = {3, 0, 3, 3};
+  const Error error = error_of([&] { static_cast<void>(make_normaliser(info)); });
+  EXPECT_EQ(error.code(), Errc::kInvalidInput);
+  EXPECT_NE(std::string(error.what()).find("variable=v1"), std::string::npos);
+  EXPECT_EQ(error_of([&] {
+              static_cast<void>(
+                  make_normaliser(info, Normalisation::kNone, {{"v2", Normalisation::kMax}}));
+            }).code(),
+            Errc::kNotFound);
+  EXPECT_EQ(error_of([] { static_cast<void>(parse_normalisation("zscore")); }).code(),
+            Errc::kInvalidInput);
 }
 
 TEST(ShardReader, CountsNaNsWhereTheyAreAllowed) {

@@ -72,8 +72,8 @@ class ShardReader {
   /// `kInvalidInput` on a NaN where the variable allows none, or an infinity.
   void read(std::int64_t row, const RowTarget& target, std::span<const Affine> normaliser = {});
 
-  /// Throws `Errc::kCorruptData` if the file was changed, or replaced, since it was indexed. Call
-  /// it once per epoch.
+  /// Throws `Errc::kCorruptData` if the file was changed, or another one has taken its name, since
+  /// it was indexed. Call it once per epoch: what is read in between comes from the file as opened.
   void check_unchanged() const;
 
   [[nodiscard]] const ReadCounters& counters() const noexcept { return counters_; }
@@ -110,6 +110,7 @@ class ShardReader {
   std::shared_ptr<const DatasetIndex> index_;
   comm::Range cells_;
   ShardReaderOptions options_;
+  FileOperations* operations_;
   Clock* clock_;
   File file_;
   FieldLayout layout_;
