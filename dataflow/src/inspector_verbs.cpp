@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 namespace askos::dataflow {
@@ -100,7 +101,7 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
                     {"ranks", plan.ranks().size()},
                     {"stages", after.stages.size()},
                     {"age_s", static_cast<double>(after.age.count()) * 1e-9},
-                    {"packets_per_s", throughput(plan, before, after)},
+                    {"packets_per_s", arrivals(plan, before, after).per_second},
                     {"state", after.state},
                     {"verdict", to_string(report.verdict)},
                     {"root", root_phrase(report)}});
@@ -111,10 +112,7 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
 Json top(const Request& request, const std::vector<InspectedSession>& sessions) {
   const InspectedSession& inspected = chosen_session(request, sessions);
   const auto [before, after] = look_back(inspected, request);
-  const Plan& plan = inspected.session->plan();
-  Json json = change_json(before, after, why(plan, before, after));
-  json["packets_per_s"] = throughput(plan, before, after);
-  return json;
+  return change_json(inspected.session->plan(), before, after);
 }
 
 Json why_verb(const Request& request, const std::vector<InspectedSession>& sessions) {

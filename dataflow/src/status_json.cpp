@@ -133,7 +133,7 @@ Json why_json(const WhyReport& report) {
           {"text", to_text(report)}};
 }
 
-Json change_json(const SessionStatus& before, const SessionStatus& after, const WhyReport& report) {
+Json change_json(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
   const double window = seconds(after.age - before.age);
   Json stages = Json::array();
   for (std::size_t i = 0; i < after.stages.size(); ++i) {
@@ -155,30 +155,36 @@ Json change_json(const SessionStatus& before, const SessionStatus& after, const 
     edge["waited_for_credit_s"] = static_cast<double>(held_back) * 1e-9;
     edges.push_back(std::move(edge));
   }
-  return {{"graph", after.graph},   {"state", after.state}, {"age_s", seconds(after.age)},
-          {"window_s", window},     {"stages", stages},     {"edges", edges},
-          {"why", why_json(report)}};
+  const Arrivals arrived = arrivals(plan, before, after);
+  return {{"graph", after.graph},
+          {"state", after.state},
+          {"age_s", seconds(after.age)},
+          {"window_s", window},
+          {"packets", arrived.num_packets},
+          {"packets_per_s", arrived.per_second},
+          {"stages", stages},
+          {"edges", edges},
+          {"why", why_json(why(plan, before, after))}};
 }
 
-double throughput(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
-  const double window = seconds(after.age - before.age);
-  std::int64_t most = 0;
+Arrivals arrivals(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
+  Arrivals most;
   for (std::size_t i = 0; i < after.edges.size(); ++i) {
     const EdgeStatus& now = after.edges[i];
     const Graph& graph = plan.ranks().at(static_cast<std::size_t>(now.rank.value));
     const Stage& consumer = graph.edges().at(static_cast<std::size_t>(now.edge.value)).to->owner();
     if (consumer.outputs().empty()) {
       const auto then = i < before.edges.size() ? before.edges[i].num_packets : 0;
-      most = std::max(most, now.num_packets - then);
+      most.num_packets = std::max(most.num_packets, now.num_packets - then);
     }
   }
-  return window > 0 ? static_cast<double>(most) / window : 0;
+  const double window = seconds(after.age - before.age);
+  most.per_second = window > 0 ? static_cast<double>(most.num_packets) / window : 0;
+  return most;
 }
 
 std::string top_json(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
-  Json json = change_json(before, after, why(plan, before, after));
-  json["packets_per_s"] = throughput(plan, before, after);
-  return print(json);
+  return print(change_json(plan, before, after));
 }
 
 }  // namespace askos::dataflow

@@ -20,12 +20,17 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json why_json(const WhyReport& report);
 
 /// What changed between two readings, and why stages waited.
-[[nodiscard]] Json change_json(const SessionStatus& before,
-                               const SessionStatus& after,
-                               const WhyReport& report);
+[[nodiscard]] Json change_json(const Plan& plan,
+                               const SessionStatus& before,
+                               const SessionStatus& after);
 
-/// Packets per second into stages without outputs between two readings (the most of all edges).
-[[nodiscard]] double throughput(const Plan& plan,
+/// How many packets arrived at the end of the graph between two readings: on the busiest of the
+/// edges into stages without outputs.
+struct Arrivals {
+  std::int64_t num_packets = 0;
+  double per_second = 0;
+};
+[[nodiscard]] Arrivals arrivals(const Plan& plan,
                                 const SessionStatus& before,
                                 const SessionStatus& after);
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "command_line/common_options.hpp"
+
+#include <functional>
+
+namespace askos::apps {
+
+/// Where a command adds itself: when it is the one that was chosen, it sets `action`.
+struct CommandLine {
+  CLI::App& app;
+  CommonOptions& common;
+  std::function<int()>& action;
+};
+
+void add_check(const CommandLine& line);
+void add_run(const CommandLine& line);
+void add_ps(const CommandLine& line);
+void add_top(const CommandLine& line);
+void add_why(const CommandLine& line);
+void add_dot(const CommandLine& line);
+
+}  // namespace askos::apps

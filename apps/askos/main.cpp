@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line/delegate.hpp"
+#include "command_line/error_report.hpp"
+#include "commands.hpp"
+
+#include <askos/base/error.hpp>
+#include <askos/dataflow/nearest_name.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace askos::apps {
+namespace {
+
+/// Commands that need LibTorch or HDF5, which take longer to load than this program to run.
+constexpr std::array<DelegatedVerb, 5> kDelegated{
+    {{"import", "askos-data", "turn NetCDF files into a dataset"},
+     {"verify", "askos-data", "check a dataset's structure and checksums"},
+     {"train", "askos-model", "train a model"},
+     {"evaluate", "askos-model", "score a trained model against persistence"},
+     {"forecast", "askos-model", "run a trained model forward"}}};
+
+std::string delegated_help() {
+  std::string text = "Commands of the programs beside this one (askos COMMAND --help):\n";
+  for (const auto& [verb, program, help] : kDelegated) {
+    std::string line = "  " + std::string(verb);
+    line.resize(30, ' ');
+    text += line + std::string(help) + "\n";
+  }
+  return text +
+         "\nExample: askos run examples/graphs/chain.toml\n"
+         "Exit codes: 0 done, 1 our bug, 2 wrong usage or input, 3 stall or missed drain deadline, "
+         "4 rank lost,\n5 plan refused, 6 environment, 7 a check failed";
+}
+
+void check_verb(const CLI::App& app, const std::string& verb) {
+  std::vector<std::string> known;
+  for (const auto* command : app.get_subcommands({})) {
+    known.push_back(command->get_name());
+  }
+  std::ranges::transform(kDelegated, std::back_inserter(known),
+                         [](const auto& entry) { return std::string(entry.verb); });
+  if (!verb.starts_with('-') && std::ranges::find(known, verb) == known.end()) {
+    Error error(Errc::kUsage, "unknown command");
+    error.with("command", verb);
+    dataflow::suggest(error, verb, known);
+    throw error;
+  }
+}
+
+int run(int argc, char** argv) {
+  if (argc > 1) {
+    const auto delegated = std::ranges::find(kDelegated, argv[1], &DelegatedVerb::verb);
+    if (delegated != kDelegated.end()) {
+      delegate(*delegated, argv);
+    }
+  }
+  CLI::App app("askos: weather models as a dataflow graph of actors", "askos");
+  app.set_version_flag("--version", "askos " ASKOS_VERSION);
+  app.require_subcommand(1);
+  app.footer(delegated_help());
+  CommonOptions common;
+  std::function<int()> action;
+  const CommandLine line{app, common, action};
+  add_run(line);
+  add_check(line);
+  add_ps(line);
+  add_top(line);
+  add_why(line);
+  add_dot(line);
+  if (argc > 1) {
+    check_verb(app, argv[1]);
+  }
+  if (const auto code = parse(app, argc, argv, common)) {
+    return *code;
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace askos::apps
+
+int main(int argc, char** argv) {
+  return askos::apps::run_reporting([&] { return askos::apps::run(argc, argv); });
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line/progress_line.hpp"
+
+#include <unistd.h>
+
+#include <iostream>
+
+namespace askos::apps {
+
+bool stdout_is_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
+
+Nanoseconds ProgressLine::interval() const {
+  return terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(1000);
+}
+
+void ProgressLine::show(const std::string& text) {
+  if (terminal_) {
+    std::cout << "\r\x1b[2K" << text << std::flush;
+    open_ = true;
+  } else {
+    std::cout << text << std::endl;
+  }
+}
+
+void ProgressLine::finish() {
+  if (open_) {
+    std::cout << std::endl;
+    open_ = false;
+  }
+}
+
+}  // namespace askos::apps

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/clock.hpp>
+
+#include <string>
+
+namespace askos::apps {
+
+[[nodiscard]] bool stdout_is_terminal();
+
+/// Shows how far a run is: one line that is rewritten on a terminal, plain lines now and then
+/// elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool terminal = stdout_is_terminal()) : terminal_(terminal) {}
+  ~ProgressLine() { finish(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  /// How often `show` should be called: 5 times a second on a terminal, else once.
+  [[nodiscard]] Nanoseconds interval() const;
+
+  void show(const std::string& text);
+
+  /// Leaves the last text standing and starts a new line.
+  void finish();
+
+ private:
+  bool terminal_;
+  bool open_ = false;
+};
+
+}  // namespace askos::apps
