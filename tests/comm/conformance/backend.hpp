@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -47,7 +47,7 @@ class Backend {
 
   /// Copies between the host and such memory, in either direction, and waits for it.
   virtual void copy(std::byte* to, const std::byte* from, std::size_t num_bytes) {
-    std::memcpy(to, from, num_bytes);
+    std::copy_n(from, num_bytes, to);
   }
 };
 
