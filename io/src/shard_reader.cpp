@@ -173,6 +173,7 @@ void ShardReader::read(std::int64_t row,
 void ShardReader::read_untouched(std::int64_t row, std::span<std::byte> target) {
   const telemetry::ScopedState waiting(telemetry::State::kWaitIo);
   std::vector<iovec> pieces;
+  pieces.reserve(parts_.size() * static_cast<std::size_t>(layout_.num_strips()));
   for (std::size_t first = 0; first < parts_.size();) {
     const std::size_t length = run_length(row, first, parts_.size());
     pieces.clear();

@@ -1,0 +1,1 @@
+askos_add_bench(io/reader_bench LIBRARIES askos::io)
