@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "execution.hpp"
 
+#include "event_descriptor.hpp"
+
 #include <askos/base/error.hpp>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace askos::dataflow {
 namespace {
 
 constexpr Nanoseconds kLongWait = std::chrono::hours(24 * 365);  // adding it to now is safe
-
-int make_event_descriptor() {
-  const int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (descriptor < 0) {
-    throw Error(Errc::kEnvironment, "cannot make an event descriptor")
-        .with("reason", std::strerror(errno));
-  }
-  return descriptor;
-}
 
 }  // namespace
 
@@ -34,7 +22,7 @@ Execution::Execution(Plan plan, Clock& clock)
       event_descriptor_(make_event_descriptor()) {}
 
 Execution::~Execution() {
-  close(event_descriptor_);
+  close_event_descriptor(event_descriptor_);
 }
 
 std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const RunnerOptions& options) {
@@ -174,7 +162,7 @@ void Execution::complete() {
     callbacks.swap(callbacks_);
     done_changed_.notify_all();
   }
-  eventfd_write(event_descriptor_, 1);
+  raise_event(event_descriptor_);
   for (const auto& callback : callbacks) callback(outcome);
 }
 
@@ -189,6 +177,12 @@ Outcome Execution::gather_outcome() const {
     }
   }
   return outcome;
+}
+
+void Execution::write_trace(const std::filesystem::path& path) const {
+  std::vector<telemetry::TraceTrack> tracks;
+  for (const auto& runner : runners_) tracks.push_back({runner->rank().value, runner->name()});
+  telemetry::write_chrome_trace(trace_, tracks, path);
 }
 
 SessionStatus Execution::status() const {

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,11 @@
 #include <vector>
 
 namespace askos::dataflow {
+
+/// Sessions drain for so long when they are destroyed.
+inline constexpr Nanoseconds kEndDeadline = std::chrono::seconds(5);
+/// After a missed deadline stages have so long to notice that they were stopped.
+inline constexpr Nanoseconds kStopGrace = std::chrono::milliseconds(100);
 
 class Execution : public std::enable_shared_from_this<Execution> {
  public:
@@ -46,6 +52,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] Outcome preliminary_outcome() const;
   [[nodiscard]] SessionStatus status() const;
   void write_trace(std::ostream& out) const;
+  void write_trace(const std::filesystem::path& path) const;
   /// Is called once, on the thread that ends the last stage; at once if it has ended.
   void when_done(std::function<void(const Outcome&)> callback);
   [[nodiscard]] int event_descriptor() const noexcept { return event_descriptor_; }

@@ -6,7 +6,6 @@
 namespace askos::dataflow {
 namespace {
 
-constexpr Nanoseconds kEndDeadline = std::chrono::seconds(5);
 constexpr Nanoseconds kLongWait = std::chrono::hours(24);
 
 Nanoseconds after(Nanoseconds now, Nanoseconds deadline) {

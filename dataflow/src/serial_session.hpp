@@ -26,6 +26,9 @@ class SerialSession final : public Session, private Scheduler {
   void stop(std::optional<StageFailure> reason) override;
   [[nodiscard]] SessionStatus status() const override { return execution_->status(); }
   void write_trace(std::ostream& out) const override { execution_->write_trace(out); }
+  void write_trace(const std::filesystem::path& path) const override {
+    execution_->write_trace(path);
+  }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution_->plan(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution_->event_descriptor();

@@ -89,7 +89,7 @@ void StageRunner::run_once() {
   };
   if (moved(inputs_, &Input::taken) || moved(outputs_, &Output::emitted)) {
     increment(num_runs_);
-    trace(telemetry::TraceKind::kRun, 0);
+    trace_run();
   }
 }
 
@@ -134,7 +134,7 @@ void StageRunner::handle_failure(Error error) {
       (policy == FailurePolicy::kRestart && !may_restart)) {
     policy = FailurePolicy::kStop;
   }
-  trace(telemetry::TraceKind::kFailure, static_cast<std::uint8_t>(policy));
+  trace(telemetry::TraceKind::kFailure, static_cast<std::uint8_t>(policy), 0);
   switch (policy) {
     case FailurePolicy::kStop: execution_.request_stop(std::move(failure)); return;
     case FailurePolicy::kSkip: increment(num_skipped_); break;
@@ -159,13 +159,27 @@ void StageRunner::end_stage() {
   execution_.note_ended();
 }
 
-void StageRunner::trace(telemetry::TraceKind kind, std::uint8_t flags) {
+/// A long run is a record of its own; short ones share one, since even a clock read would be felt.
+void StageRunner::trace_run() {
+  if (ring_ == nullptr) return;
+  if (num_untraced_++ == 0) burst_sample_ = sample_.value_or(SampleId{});
+  if (!lazy_) trace_burst();
+}
+
+void StageRunner::trace_burst() {
+  if (num_untraced_ == 0) return;
+  sample_ = burst_sample_;
+  trace(telemetry::TraceKind::kRun, 0, std::exchange(num_untraced_, 0));
+}
+
+void StageRunner::trace(telemetry::TraceKind kind, std::uint8_t flags, std::uint32_t detail) {
   if (ring_ == nullptr) return;
   const auto now = telemetry::ticks();
   ring_->record({.end = now,
                  .stage = index_,
                  .kind = kind,
                  .flags = flags,
+                 .detail = detail,
                  .id = static_cast<std::uint64_t>(sample_.value_or(SampleId{}).value),
                  .duration = now - last_tick_});
   last_tick_ = now;

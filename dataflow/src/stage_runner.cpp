@@ -258,6 +258,7 @@ bool StageRunner::spin_for_notice() {
 }
 
 void StageRunner::end_bursts() {
+  trace_burst();
   for (auto& input : inputs_) {
     if (std::exchange(input.burst, false)) input.edge->end_burst();
   }

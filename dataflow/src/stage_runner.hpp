@@ -159,7 +159,9 @@ class StageRunner final : public Wakeable, private Context {
   void end_stage();
   void be_busy();
   void settle(WaitAccount& waits);
-  void trace(telemetry::TraceKind kind, std::uint8_t flags);
+  void trace_run();
+  void trace_burst();
+  void trace(telemetry::TraceKind kind, std::uint8_t flags, std::uint32_t detail);
 
   Execution& execution_;
   const Graph::Node& node_;
@@ -184,9 +186,11 @@ class StageRunner final : public Wakeable, private Context {
   bool end_requested_ = false;
   std::optional<Nanoseconds> sleep_until_;
   std::optional<Nanoseconds> armed_for_;
-  std::optional<SampleId> sample_;  // of the first packet taken in this run
+  std::optional<SampleId> sample_;  // of the first packet of this run
+  SampleId burst_sample_;           // of the first run not traced yet
   telemetry::TraceRing* ring_ = nullptr;
   std::uint64_t last_tick_ = 0;
+  std::uint32_t num_untraced_ = 0;  // short runs since the last record
   std::uint64_t wait_tick_ = 0;
 
   telemetry::Ledger ledger_;

@@ -33,7 +33,7 @@ json event_of(const TraceRecord& record, const TraceTrack& track, const TraceLog
     case TraceKind::kRun:
       event["name"] = track.name;
       event["cat"] = "user_annotation";
-      event["args"] = {{"sample", record.id}};
+      event["args"] = {{"sample", record.id}, {"runs", record.detail}};
       break;
     case TraceKind::kWait:
       event["name"] = to_string(static_cast<State>(record.flags));

@@ -12,9 +12,6 @@
 namespace askos::dataflow {
 namespace {
 
-constexpr Nanoseconds kEndDeadline = std::chrono::seconds(5);
-constexpr Nanoseconds kStopGrace = std::chrono::milliseconds(100);
-
 int num_scheduler_threads(int wanted) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   return wanted > 0 ? wanted : std::min(cores, 4);
@@ -81,6 +78,9 @@ class ActorSession final : public Session {
 
   [[nodiscard]] SessionStatus status() const override { return execution().status(); }
   void write_trace(std::ostream& out) const override { execution().write_trace(out); }
+  void write_trace(const std::filesystem::path& path) const override {
+    execution().write_trace(path);
+  }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution().plan(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution().event_descriptor();

@@ -5,6 +5,7 @@
 #include <askos/dataflow/plan.hpp>
 #include <askos/dataflow/status.hpp>
 
+#include <filesystem>
 #include <iosfwd>
 #include <memory>
 #include <optional>
@@ -19,7 +20,7 @@ enum class EngineKind {
 struct EngineOptions {
   EngineKind kind = EngineKind::kActor;
   int num_threads = 0;     ///< scheduler threads of the actor engine; 0: one per core, at most 4
-  bool ledger = true;      ///< account every stage's time (switch off to measure its cost)
+  bool ledger = true;      ///< account and trace every stage (switch off to measure its cost)
   Clock* clock = nullptr;  ///< nullptr: `steady_clock()`
 };
 
@@ -44,6 +45,10 @@ class Session {
 
   /// Writes what the trace rings hold as Chrome trace JSON, one track per stage and rank.
   virtual void write_trace(std::ostream& out) const = 0;
+
+  /// Writes what the trace rings still hold as Chrome trace JSON (see `write_chrome_trace`), one
+  /// process per rank and one track per stage. Throws `Errc::kEnvironment` if it cannot be written.
+  virtual void write_trace(const std::filesystem::path& path) const = 0;
 
   [[nodiscard]] virtual const Plan& plan() const noexcept = 0;
 

@@ -26,8 +26,8 @@ namespace askos::telemetry {
 
 /// What a trace record tells of.
 enum class TraceKind : std::uint8_t {
-  kRun,      ///< one call of a stage's `run`
-  kWait,     ///< a wait of a stage; `flags` is its `State`, `detail` the port or edge
+  kRun,      ///< runs of a stage: `detail` of them in a row, the first one for `id`
+  kWait,     ///< a wait of a stage; `flags` is its `State`, `detail` its port or its n-th edge
   kFailure,  ///< an exception left a stage; `flags` is the policy that dealt with it
 };
 
@@ -37,7 +37,7 @@ struct TraceRecord {
   std::uint16_t stage = 0;
   TraceKind kind = TraceKind::kRun;
   std::uint8_t flags = 0;
-  std::uint32_t detail = 0;    ///< position of a port or edge, by kind
+  std::uint32_t detail = 0;    ///< by kind
   std::uint64_t id = 0;        ///< sample that it is about
   std::uint64_t duration = 0;  ///< in `ticks`
 
