@@ -97,7 +97,8 @@ void Execution::request_stop(std::optional<StageFailure> reason) {
 void Execution::give_up_drain() {
   for (const auto& runner : runners_) {
     if (runner->ended()) continue;
-    const auto state = telemetry::to_string(runner->status(0).ledger.state);
+    const auto& graph = plan_.ranks()[static_cast<std::size_t>(runner->rank().value)];
+    const auto state = telemetry::to_string(runner->status(graph.edges().size()).ledger.state);
     request_stop(StageFailure{.stage = runner->name(),
                               .rank = runner->rank(),
                               .error = Error(Errc::kStalled, "drain missed its deadline")
