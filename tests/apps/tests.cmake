@@ -1,0 +1,11 @@
+# The programs are tested from outside, as their users meet them.
+add_library(apps_support STATIC apps/support/program.cpp)
+target_link_libraries(apps_support PRIVATE askos::options)
+
+askos_add_test(apps/askos_test
+  LIBRARIES apps_support askos::dataflow nlohmann_json::nlohmann_json)
+add_dependencies(apps_askos_test askos)
+target_compile_definitions(apps_askos_test PRIVATE
+  ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+  ASKOS_VERSION="${PROJECT_VERSION}"
+  ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
