@@ -62,13 +62,13 @@ void train(comm::Communicator& ranks, const Graph& graph, int num_steps, Timing*
   Trainer trainer(network, ranks,
                   {.learning_rate = {.peak = 1e-3, .warmup_steps = 50, .total_steps = 300},
                    .adamw = {.weight_decay = 5},
-                   .clip = {.value = {}, .norm = 1},
+                   .clip = {.norm = 1},
                    .scalers = {node_weights(graph.data_weights, own.begin, own.size())}});
   auto generator = at::make_generator<at::CPUGeneratorImpl>(7);
   const auto fields = [&](int steps) {
     return at::randn({kBatch, steps, kCells, 6}, generator).narrow(2, own.begin, own.size());
   };
-  const Batch batch = {.input = fields(2), .target = fields(1), .weights = {}};
+  const Batch batch = {.input = fields(2), .target = fields(1)};
   for (int s = 0; s < num_steps; ++s) {
     const Nanoseconds begin = steady_clock().now();
     const StepResult result = trainer.train_step(batch);

@@ -58,15 +58,17 @@ void check_nodes(Faults& faults, const std::string& name, const Nodes& nodes) {
 Edges sort_by_destination(const Edges& edges) {
   std::vector<std::size_t> order(edges.src.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return edges.dst[a] < edges.dst[b]; });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair{edges.dst[a], a} < std::pair{edges.dst[b], b};
+  });
   Edges sorted = edges;
   const auto width = static_cast<std::size_t>(edges.num_attributes);
   for (std::size_t to = 0; to < order.size(); ++to) {
     const std::size_t from = order[to];
     sorted.src[to] = edges.src[from];
     sorted.dst[to] = edges.dst[from];
-    std::copy_n(&edges.attributes[from * width], width, &sorted.attributes[to * width]);
+    std::copy_n(edges.attributes.data() + from * width, width,
+                sorted.attributes.data() + to * width);
   }
   return sorted;
 }

@@ -136,8 +136,9 @@ EdgeIndex make_edge_index(Ids src,
   ASKOS_CHECK(std::is_sorted(dst.begin(), dst.end()));
   Ids by_source(src.size());
   std::iota(by_source.begin(), by_source.end(), std::int64_t{0});
-  std::stable_sort(by_source.begin(), by_source.end(), [&](std::int64_t a, std::int64_t b) {
-    return src[static_cast<std::size_t>(a)] < src[static_cast<std::size_t>(b)];
+  std::sort(by_source.begin(), by_source.end(), [&](std::int64_t a, std::int64_t b) {
+    return std::pair{src[static_cast<std::size_t>(a)], a} <
+           std::pair{src[static_cast<std::size_t>(b)], b};
   });
   return {.num_sources = num_sources,
           .num_destinations = num_destinations,

@@ -70,13 +70,12 @@ at::Tensor Mapper::operator()(const at::Tensor& x_src,
   std::vector<Piece> pieces;
   for (const EdgeChunk& chunk : plan.chunks) {
     const auto& [nodes, edges] = std::pair{chunk.destinations, chunk.edges};
-    pieces.push_back(
-        {.slices = {{.dim = 1, .positions = chunk.rows},
-                    {.dim = 1, .begin = nodes.begin, .size = nodes.size(), .positions = {}},
-                    {.dim = 0, .begin = edges.begin, .size = edges.size(), .positions = {}}},
-         .run = [this, &chunk](const std::vector<at::Tensor>& parts) {
-           return run(parts[0], parts[1], parts[2], chunk.index);
-         }});
+    pieces.push_back({.slices = {{.dim = 1, .positions = chunk.rows},
+                                 {.dim = 1, .begin = nodes.begin, .size = nodes.size()},
+                                 {.dim = 0, .begin = edges.begin, .size = edges.size()}},
+                      .run = [this, &chunk](const std::vector<at::Tensor>& parts) {
+                        return run(parts[0], parts[1], parts[2], chunk.index);
+                      }});
   }
   return recompute(std::move(pieces), 1, {table, x_dst, edge}, parameters_);
 }

@@ -156,7 +156,7 @@ struct Network::Parts {
 
 namespace {
 
-const ModelConfig& checked(const ModelConfig& config, const Graph& graph) {
+ModelConfig checked(const ModelConfig& config, const Graph& graph) {
   validate(config);
   if (config.residual == Residual::kTruncated && graph.truncation_down.num_rows == 0) {
     throw Error(Errc::kInvalidInput, "a truncated residual needs a graph with truncation matrices");

@@ -15,7 +15,7 @@ struct Slice {
   std::int64_t dim = kWhole;
   std::int64_t begin = 0;
   std::int64_t size = 0;
-  at::Tensor positions;  ///< int64; defined: these instead of the range
+  at::Tensor positions = {};  ///< int64; defined: these instead of the range
 
   [[nodiscard]] at::Tensor of(const at::Tensor& x) const;
   /// Adds the gradient of the part to the gradient of the whole.

@@ -28,8 +28,7 @@ struct Hull {
     int total = 0;
     qh_memfreeshort(&state, &remaining, &total);
   }
-  Hull(const Hull&) = delete;
-  Hull& operator=(const Hull&) = delete;
+  Hull(Hull&&) = delete;
   qhT state{};
 };
 

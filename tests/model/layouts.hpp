@@ -12,7 +12,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <mutex>
 
 namespace askos::model::test {
 
@@ -52,8 +51,8 @@ inline Result run(const Problem& problem, const Layout& layout, bool float64) {
   std::vector<at::Tensor> y(static_cast<std::size_t>(layout.num_ranks));
   std::vector<at::Tensor> grad_x(y.size());
   std::vector<double> losses(y.size());
+  std::vector<NamedTensors> gradients(y.size());
   Result result;
-  std::mutex mutex;
   run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
     Network network(config, problem.graph, ranks, {.float64 = float64, .seed = 3});
     if (!problem.weights.empty()) network.parameters().load(problem.weights);
@@ -69,18 +68,21 @@ inline Result run(const Problem& problem, const Layout& layout, bool float64) {
         time_weights(problem.time_factors)};
     const at::Tensor loss = squared_error(prediction, shard_of(problem.target), scalers).mean();
     torch::autograd::backward({loss}, {});
-    const std::lock_guard lock(mutex);
     const auto r = static_cast<std::size_t>(ranks.rank());
     y[r] = prediction.detach();
     grad_x[r] = x.grad();
     losses[r] = loss.item<double>();
     for (const auto& [name, tensor] : network.parameters().all()) {
-      at::Tensor& sum = result.grad_parameters[name];
-      const at::Tensor part = tensor.grad().defined() ? tensor.grad() : at::zeros_like(tensor);
-      sum = sum.defined() ? sum + part : part;
+      gradients[r][name] = tensor.grad().defined() ? tensor.grad() : at::zeros_like(tensor);
     }
   });
-  for (const double loss : losses) result.loss += loss;
+  for (std::size_t r = 0; r < y.size(); ++r) {  // sums in rank order, as the product's
+    result.loss += losses[r];
+    for (const auto& [name, part] : gradients[r]) {
+      at::Tensor& sum = result.grad_parameters[name];
+      sum = sum.defined() ? sum + part : part;
+    }
+  }
   result.y = at::cat(y, 2);
   result.grad_x = at::cat(grad_x, 2);
   return result;

@@ -90,8 +90,7 @@ inline Bounding bounding(const nlohmann::json& json) {
       {"NormalizedReluBounding", Bounding::Kind::kNormalizedRelu},
       {"HardtanhBounding", Bounding::Kind::kHardtanh},
       {"FractionBounding", Bounding::Kind::kFraction}};
-  Bounding bounding{
-      .kind = kKinds.at(json["class"]), .variables = json["variables"], .minimum = {}, .total = {}};
+  Bounding bounding{.kind = kKinds.at(json["class"]), .variables = json["variables"]};
   // Limits by name apply to variables in name order, the normalised ones in the order given.
   if (bounding.kind != Bounding::Kind::kNormalizedRelu) {
     std::sort(bounding.variables.begin(), bounding.variables.end());

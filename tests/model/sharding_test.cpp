@@ -288,7 +288,7 @@ TEST(Network, NamesEveryFaultOfAConfiguration) {
   Problem problem = random_problem(1);
   problem.config.encoder.num_heads = 5;
   problem.config.num_input_steps = 0;
-  problem.config.boundings.push_back({.variables = {"zz"}, .minimum = {}, .total = {}});
+  problem.config.boundings.push_back({.variables = {"zz"}});
   run_ranks(1, [&](comm::Communicator& ranks) {
     try {
       const Network network(problem.config, problem.graph, ranks);

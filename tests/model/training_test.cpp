@@ -46,7 +46,7 @@ struct Training {
           .to(float64 ? at::kDouble : at::kFloat);
     };
     network.parameters().load(reference.parity.weights);
-    batch = {.input = shard_of("x"), .target = shard_of("target"), .weights = {}};
+    batch = {.input = shard_of("x"), .target = shard_of("target")};
     TrainerOptions options = reference.options;
     options.bucket_bytes = 100'000;  // several buckets
     options.scalers = {
@@ -226,7 +226,7 @@ TEST(PrepareGradient, ScalesAndBoundsByValueThenByNorm) {
   EXPECT_NEAR(gradient[1], -3 / norm, 1e-6);
   EXPECT_NEAR(gradient[2], 0.25 / norm, 1e-6);
   std::vector<double> small = {0.1, 0.2};
-  (void)prepare_gradient(std::span(small), 1, {.value = {}, .norm = 1});
+  (void)prepare_gradient(std::span(small), 1, {.norm = 1});
   EXPECT_THAT(small, ::testing::ElementsAre(0.1, 0.2));
 }
 

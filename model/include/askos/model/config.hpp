@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace askos::model {
 
 /// The two-layer network of a block: plain with GELU, or gated, `out(activation(gate) * value)`.
-enum class MlpKind { kGelu, kGlu, kSwiglu, kGeglu, kReglu };
+enum class MlpKind : std::uint8_t { kGelu, kGlu, kSwiglu, kGeglu, kReglu };
 
 /// Shape of one graph-transformer block.
 struct BlockConfig {
@@ -24,10 +25,16 @@ struct BlockConfig {
 };
 
 /// What the decoder knows about its destinations, in this order.
-enum class TargetFeature { kEncodedData, kCoordinates, kForcings, kPrognostics, kTrainables };
+enum class TargetFeature : std::uint8_t {
+  kEncodedData,
+  kCoordinates,
+  kForcings,
+  kPrognostics,
+  kTrainables
+};
 
 /// What is added to the decoder's output in the prognostic variables.
-enum class Residual {
+enum class Residual : std::uint8_t {
   kNone,
   kSkip,       ///< the last input step
   kTruncated,  ///< the last input step, projected to the graph's coarse grid and back
@@ -35,29 +42,29 @@ enum class Residual {
 
 /// Keeps output variables within limits, in normalised units.
 struct Bounding {
-  enum class Kind {
+  enum class Kind : std::uint8_t {
     kRelu,            ///< max(x, 0)
     kNormalizedRelu,  ///< max(x, minimum), one minimum per variable
     kHardtanh,        ///< clamp(x, minimum[0], maximum)
     kFraction,        ///< clamp as above, times the variable `total`
   };
   Kind kind = Kind::kRelu;
-  std::vector<std::string> variables;
-  std::vector<double> minimum;
+  std::vector<std::string> variables = {};
+  std::vector<double> minimum = {};
   double maximum = 1;
-  std::string total;
+  std::string total = {};
 };
 
 /// The order of variables along the last axis. Those in both lists are prognostic, input-only ones
 /// are forcings, output-only ones diagnostics.
 struct Variables {
-  std::vector<std::string> input;
-  std::vector<std::string> output;
+  std::vector<std::string> input = {};
+  std::vector<std::string> output = {};
 };
 
 /// Which attention runs: plain loops over edges, or the composite of LibTorch operations that is
 /// its oracle.
-enum class AttentionBackend { kLoops, kComposite };
+enum class AttentionBackend : std::uint8_t { kLoops, kComposite };
 
 /// Everything about a GraphTransformer encoder-processor-decoder but its graph and weights.
 struct ModelConfig {
@@ -74,8 +81,8 @@ struct ModelConfig {
   std::vector<TargetFeature> decoder_target = {TargetFeature::kEncodedData};
   bool latent_skip = true;
   Residual residual = Residual::kSkip;
-  std::vector<Bounding> boundings;  ///< applied in this order
-  bool zero_output_layer = false;   ///< the last linear layer starts at zero
+  std::vector<Bounding> boundings = {};  ///< applied in this order
+  bool zero_output_layer = false;        ///< the last linear layer starts at zero
   AttentionBackend attention = AttentionBackend::kLoops;
   std::string data_name = "data";  ///< as in parameter names
   std::string hidden_name = "hidden";

@@ -10,7 +10,7 @@ namespace askos::model {
 
 /// Learning rate of step t = 0, 1, …
 struct LearningRate {
-  enum class Kind {
+  enum class Kind : std::uint8_t {
     kConstant,
     /// Rises linearly from 0: peak t / warmup_steps, so step 0 changes nothing; from there on the
     /// cosine of t / total_steps, counted from step 0; `floor` from total_steps on. This is timm's
@@ -39,8 +39,8 @@ struct AdamWOptions {
 
 /// How the global gradient is bounded before it is used: by value first, then by norm.
 struct ClipOptions {
-  std::optional<double> value;  ///< each entry into [-value, value]
-  std::optional<double> norm;   ///< the whole to Euclidean length norm, if longer
+  std::optional<double> value = {};  ///< each entry into [-value, value]
+  std::optional<double> norm = {};   ///< the whole to Euclidean length norm, if longer
 };
 
 /// Scales and bounds `gradient` in place and returns its norm after scaling and bounding by value,

@@ -14,11 +14,11 @@
 namespace askos::model {
 
 struct TrainerOptions {
-  LearningRate learning_rate;
-  AdamWOptions adamw;
-  ClipOptions clip;
+  LearningRate learning_rate = {};
+  AdamWOptions adamw = {};
+  ClipOptions clip = {};
   /// Factors of the loss on this rank's shard.
-  std::vector<Scaler> scalers;
+  std::vector<Scaler> scalers = {};
   /// Gradients are summed over ranks in pieces of about this size, while backward runs.
   std::int64_t bucket_bytes = 1 << 20;
 };
@@ -29,7 +29,7 @@ struct Batch {
   at::Tensor target;  ///< [batch, time, own data node, output variable]
   /// One weight >= 0 per batch entry; empty: all 1. Weight 0 makes an entry a null sample, whose
   /// values must be finite all the same.
-  std::vector<double> weights;
+  std::vector<double> weights = {};
 };
 
 struct StepResult {
