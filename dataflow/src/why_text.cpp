@@ -23,6 +23,11 @@ std::string percent(double fraction) {
   return print("%.0f %%", 100 * fraction);
 }
 
+/// Beyond a hundred times the number only says that the other stages are next to idle.
+std::string times(double factor) {
+  return factor < 100 ? print("%.1f times", factor) : "100 times or more";
+}
+
 std::string label(const std::string& stage, Rank rank, const WhyReport& report) {
   return report.num_ranks > 1 && stage != "scheduler" ? stage + "@" + std::to_string(rank.value)
                                                       : stage;
@@ -58,8 +63,8 @@ std::string print_conclusion(const WhyReport& report) {
              "or which initial packets are missing)\n";
     case Verdict::kLimited:
       if (!report.victim.empty() || report.next_stage.empty()) return "";
-      return "without it at most " + print("%.1f", report.speedup_at_most) +
-             " times as fast: then " + report.next_stage + " limits\n";
+      return "without it at most " + times(report.speedup_at_most) + " as fast: then " +
+             report.next_stage + " limits\n";
     case Verdict::kBalanced:
     case Verdict::kEnded: break;
   }

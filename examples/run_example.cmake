@@ -1,0 +1,16 @@
+# Runs COMMAND (a list) and fails unless it ends with EXIT, prints exactly what the file EXPECT
+# holds (if given) and something that matches MATCH (if given).
+execute_process(COMMAND ${COMMAND} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+message("${output}${errors}")
+if(NOT code EQUAL EXIT)
+  message(FATAL_ERROR "exit code ${code} instead of ${EXIT}")
+endif()
+if(EXPECT)
+  file(READ "${EXPECT}" expected)
+  if(NOT output STREQUAL expected)
+    message(FATAL_ERROR "the output is not that of ${EXPECT}")
+  endif()
+endif()
+if(MATCH AND NOT output MATCHES "${MATCH}")
+  message(FATAL_ERROR "the output has nothing like '${MATCH}'")
+endif()
