@@ -20,6 +20,22 @@ Problem problem(const ParityCase& parity) {
           .time_factors = detail::doubles(stored("loss.time_weights"))};
 }
 
+/// Checks gradients of all parameters by the rule of model.json.
+void expect_gradients(const NamedTensors& ours,
+                      const NamedTensors& stored,
+                      const nlohmann::json& tolerance) {
+  double largest = 0;
+  for (const auto& [name, unused] : ours) {
+    largest = std::max(largest, max_abs(stored.at("grad.param." + name)));
+  }
+  for (const auto& [name, gradient] : ours) {
+    const at::Tensor reference = stored.at("grad.param." + name);
+    const double scale =
+        std::max(max_abs(reference), double(tolerance["grad_param_floor"]) * largest);
+    EXPECT_LE(difference(gradient, reference), double(tolerance["grad_param_rel"]) * scale) << name;
+  }
+}
+
 /// Checks a result against what the reference stored, by the rules of model.json.
 void expect_reference(const ParityCase& parity, const Result& result, bool float64) {
   const auto& tolerance = parity.json["tolerance"];
@@ -36,19 +52,8 @@ void expect_reference(const ParityCase& parity, const Result& result, bool float
   EXPECT_LE(difference(result.grad_x, stored("grad.x").squeeze(2)),
             double(tolerance["grad_x_max_abs"]));
 
-  double largest = 0;
-  for (const std::string name : parity.json["parameters"]["names"]) {
-    largest = std::max(largest, max_abs(stored("grad.param." + name)));
-  }
   EXPECT_EQ(result.grad_parameters.size(), parity.json["parameters"]["names"].size());
-  for (const std::string name : parity.json["parameters"]["names"]) {
-    const at::Tensor reference = stored("grad.param." + name);
-    const double scale =
-        std::max(max_abs(reference), double(tolerance["grad_param_floor"]) * largest);
-    EXPECT_LE(difference(result.grad_parameters.at(name), reference),
-              double(tolerance["grad_param_rel"]) * scale)
-        << name;
-  }
+  expect_gradients(result.grad_parameters, parity.io, tolerance);
 }
 
 class Parity : public ::testing::TestWithParam<std::string> {};
@@ -91,6 +96,77 @@ INSTANTIATE_TEST_SUITE_P(
     Parity,
     ::testing::Values("base", "qknorm_chunks", "multistep_premlp", "tri_truncated"),
     [](const auto& test) { return test.param; });
+
+/// Three steps of forecast from its own forecasts, gradients through all of them.
+class Rollout : public ::testing::TestWithParam<Layout> {};
+
+TEST_P(Rollout, GivesTheReferenceGradients) {
+  const ParityCase parity("base");
+  const NamedTensors stored = read_tensors(kParityFolder / "training" / "rollout.safetensors");
+  const auto json = detail::read_json(kParityFolder / "training" / "training.json")["rollout"];
+  const auto positions = [&](const char* name) {
+    return at::tensor(parity.json["variables"][name].get<std::vector<std::int64_t>>(), at::kLong);
+  };
+  const Layout& layout = GetParam();
+  ModelConfig config = parity.config;
+  config.encoder.num_chunks = config.decoder.num_chunks = layout.chunks;
+  config.processor.num_chunks = layout.segments;
+  std::vector<NamedTensors> gradients(static_cast<std::size_t>(layout.num_ranks));
+  std::vector<double> losses(gradients.size());
+  run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
+    Network network(config, parity.graph, ranks);
+    network.parameters().load(parity.weights);
+    const comm::Range own = network.own_data();
+    const at::Tensor batch = stored.at("batch").squeeze(2).narrow(2, own.begin, own.size());
+    const auto scalers = std::vector<Scaler>{
+        {"node_weights",
+         stored.at("loss.node_weights").narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
+        variable_weights(detail::doubles(stored.at("loss.variable_weights")))};
+    at::Tensor x = batch.narrow(1, 0, 2).index_select(3, positions("data_input_full"));
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (std::int64_t step = 0; step < 3; ++step) {
+      const at::Tensor y = network.forward(x);
+      const std::string suffix = std::to_string(step);
+      EXPECT_LE(difference(y.detach(),
+                           stored.at("y." + suffix).squeeze(2).narrow(2, own.begin, own.size())),
+                double(json["tolerance"]["y_max_abs"]));
+      const at::Tensor truth = batch.narrow(1, 2 + step, 1);
+      loss =
+          loss +
+          squared_error(y, truth.index_select(3, positions("data_output_full")), scalers).mean() /
+              3;
+      // The newest input: forcings from the batch, prognostic variables from the forecast.
+      const at::Tensor newest =
+          truth.index_select(3, positions("data_input_full"))
+              .index_copy(3, positions("model_input_prognostic"),
+                          y.index_select(3, positions("model_output_prognostic")));
+      x = at::cat({x.narrow(1, 1, 1), newest}, 1);
+    }
+    torch::autograd::backward({loss}, {});
+    const auto r = static_cast<std::size_t>(ranks.rank());
+    losses[r] = loss.item<double>();
+    for (const auto& [name, tensor] : network.parameters().all())
+      gradients[r][name] = tensor.grad();
+  });
+  double loss = 0;
+  for (const double part : losses) loss += part;
+  const double expected = stored.at("loss.value").item<double>();
+  EXPECT_LE(std::abs(loss / expected - 1), double(json["tolerance"]["loss_rel"]));
+  NamedTensors sums = gradients[0];
+  for (std::size_t r = 1; r < gradients.size(); ++r) {
+    for (auto& [name, sum] : sums) sum = sum + gradients[r].at(name);
+  }
+  expect_gradients(sums, stored, json["tolerance"]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts,
+                         Rollout,
+                         ::testing::Values(Layout{.name = "OneRank"},
+                                           Layout{.name = "ThreeRanksInChunks",
+                                                  .num_ranks = 3,
+                                                  .chunks = 2,
+                                                  .segments = 1}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Parity, StateHasTheReferenceNames) {
   for (const char* name : {"base", "qknorm_chunks", "multistep_premlp", "tri_truncated"}) {
