@@ -70,8 +70,13 @@ std::shared_ptr<LocalCollective> LocalGroup::enter(int rank, Call call) {
       fail_if_left(*collective);
       return collective;
     }
-    if (collective->first_call().kind == CallKind::kSplit) {
-      split(*collective);
+    try {
+      if (collective->first_call().kind == CallKind::kSplit) {
+        split(*collective);
+      }
+    } catch (...) {  // no thread or memory for another group
+      fail(current_error());
+      return collective;
     }
     close(sequence);
   }

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -141,6 +143,22 @@ TEST(LocalCommunicator, ALateRankIsToldThatTheOthersGaveUp) {
   const Error error = caught([&] { ranks[1]->barrier()->wait(); });
   EXPECT_EQ(error.code(), Errc::kRankLost);
   EXPECT_THAT(error.what(), HasSubstr("missing=1"));
+}
+
+TEST(LocalCommunicator, TheDeadlineIsForMissingRanksNotForMovingBytes) {
+  const auto ranks = make_local_group(3, {.deadline = std::chrono::microseconds(1)});
+  std::vector<std::vector<float>> values(3, std::vector<float>(2'000'000, 1.0f));
+  std::vector<WorkPtr> works;
+  for (std::size_t r = 0; r < 3; ++r) {
+    works.push_back(ranks[r]->all_reduce(buffer(values[r])));
+  }
+  on_threads(3, [&](int rank) { works[static_cast<std::size_t>(rank)]->wait(); });
+  EXPECT_EQ(values[2], std::vector<float>(2'000'000, 3.0f));
+  std::vector<WorkPtr> barriers;
+  for (const auto& rank : ranks) {
+    barriers.push_back(rank->barrier());
+  }
+  EXPECT_NO_THROW(barriers[0]->wait());  // the group has not failed
 }
 
 TEST(LocalCommunicator, TheFirstFailureIsTheOneReported) {
