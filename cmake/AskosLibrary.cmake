@@ -44,8 +44,14 @@ function(askos_add_test path)
     target_precompile_headers(${target} REUSE_FROM ${arg_PCH_FROM})
     target_compile_options(${target} PRIVATE -fPIC)  # as the header was made: a program is -fPIE
   endif()
-  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${library};${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  # gtest_discover_tests would take a list of labels apart, so they are set when ctest has the tests.
+  set(labels "${CMAKE_CURRENT_BINARY_DIR}/${target}_labels.cmake")
+  file(WRITE "${labels}" "foreach(test IN LISTS ${target}_TESTS)
+  set_tests_properties(\"\${test}\" PROPERTIES LABELS \"${library};${arg_LABELS}\")
+endforeach()
+")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels}")
 endfunction()
 
 # askos_add_bench(<library>/<what>_bench LIBRARIES <target>...): a program of its own, not a test.
