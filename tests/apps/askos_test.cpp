@@ -252,6 +252,10 @@ struct BadInput {
   std::string text;
   int exit_code;
   std::string message;
+
+  friend std::ostream& operator<<(std::ostream& out, const BadInput& bad) {
+    return out << bad.what;
+  }
 };
 
 class BadInputTest : public AskosTest, public ::testing::WithParamInterface<BadInput> {};

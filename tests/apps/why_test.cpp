@@ -21,6 +21,10 @@ constexpr const char* kGraphs[] = {"chain", "diamond",    "fan_out_join",
 struct Case {
   std::string graph;
   std::string slow;  ///< empty: no stage is
+
+  friend std::ostream& operator<<(std::ostream& out, const Case& shown) {
+    return out << shown.graph << ' ' << shown.slow;
+  }
 };
 
 std::vector<Case> cases(bool healthy) {
