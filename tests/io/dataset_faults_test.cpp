@@ -17,6 +17,11 @@
 #include <cmath>
 #include <fstream>
 
+// HDF5 1.10 forgets some of its own memory when it meets damaged metadata or cannot write.
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+  return "leak:libhdf5";
+}
+
 namespace askos::io {
 namespace {
 
@@ -413,7 +418,7 @@ TEST_F(DatasetFaults, ARealFullDiskLeavesNothingBehind) {
   EXPECT_EQ(error.code(), Errc::kEnvironment);
   EXPECT_EQ(error.text(), "disk full") << error.what();
   EXPECT_TRUE(fs::is_empty(small));
-  ::umount(small.c_str());
+  ::umount2(small.c_str(), MNT_DETACH);
 }
 
 TEST_F(DatasetFaults, ADiskThatFillsUpWhileHdf5WritesLeavesNothingBehind) {
@@ -439,7 +444,7 @@ TEST_F(DatasetFaults, ADiskThatFillsUpWhileHdf5WritesLeavesNothingBehind) {
     fs::remove(small / "thief");
     EXPECT_TRUE(fs::is_empty(small));
   }
-  ::umount(small.c_str());
+  ::umount2(small.c_str(), MNT_DETACH);
 }
 
 }  // namespace
