@@ -28,8 +28,8 @@ class EdgeState {
   /// What an edge is made of; the sizes are those of the largest packet, 0 where not stated.
   struct Setup {
     EdgeOptions options;
-    Bytes packet_host_bytes;
-    Bytes packet_device_bytes;
+    Bytes packet_host_bytes{};
+    Bytes packet_device_bytes{};
   };
 
   /// What the consumer finds; `depth` only grows until it takes, unless the policy drops.

@@ -94,18 +94,26 @@ void Execution::request_stop(std::optional<StageFailure> reason) {
   wake_all();
 }
 
-void Execution::give_up_drain() {
+const StageRunner* Execution::find_culprit() const {
+  using telemetry::State;
+  const StageRunner* first = nullptr;
   for (const auto& runner : runners_) {
     if (runner->ended()) continue;
-    const auto& graph = plan_.ranks()[static_cast<std::size_t>(runner->rank().value)];
-    const auto state = telemetry::to_string(runner->status(graph.edges().size()).ledger.state);
-    request_stop(StageFailure{.stage = runner->name(),
-                              .rank = runner->rank(),
-                              .error = Error(Errc::kStalled, "drain missed its deadline")
-                                           .with("stage", runner->name())
-                                           .with("state", state)});
-    return;
+    if (first == nullptr) first = runner.get();
+    const auto state = runner->state();
+    if (state != State::kWaitInput && state != State::kWaitCredit && state != State::kWaitSched) {
+      return runner.get();
+    }
   }
+  return first;
+}
+
+void Execution::give_up_drain() {
+  const auto* const culprit = find_culprit();
+  if (culprit == nullptr) return;
+  Error error(Errc::kStalled, "drain missed its deadline");
+  error.with("stage", culprit->name()).with("state", telemetry::to_string(culprit->state()));
+  request_stop(StageFailure{culprit->name(), culprit->rank(), {}, std::move(error)});
 }
 
 std::optional<Outcome> Execution::wait(Nanoseconds deadline) {
@@ -161,9 +169,9 @@ void Execution::complete() {
     outcome_ = gather_outcome();
     outcome = *outcome_;
     callbacks.swap(callbacks_);
+    raise_event(event_descriptor_);
     done_changed_.notify_all();
   }
-  raise_event(event_descriptor_);
   for (const auto& callback : callbacks) callback(outcome);
 }
 

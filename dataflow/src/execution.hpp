@@ -46,7 +46,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] std::optional<Outcome> wait(Nanoseconds deadline);
   /// The outcome now, if it has ended.
   [[nodiscard]] std::optional<Outcome> outcome() const;
-  /// Records that a drain missed its deadline, naming the first stage that still runs; stops.
+  /// Records that a drain missed its deadline, naming a stage that still runs; stops.
   void give_up_drain();
   /// The outcome as it would be now: what is left on edges is undelivered.
   [[nodiscard]] Outcome preliminary_outcome() const;
@@ -88,6 +88,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   Execution(Plan plan, Clock& clock);
   void build_rank(const Graph& graph, Rank rank, const RunnerOptions& options);
   void wake_all();
+  /// A stage that has not ended, if possible one that waits for no other.
+  [[nodiscard]] const StageRunner* find_culprit() const;
   void complete();
   [[nodiscard]] Outcome gather_outcome() const;
 

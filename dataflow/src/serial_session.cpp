@@ -72,6 +72,8 @@ void SerialSession::wake_due() {
 StageRunner* SerialSession::next_runner(Nanoseconds until) {
   for (;;) {
     wake_due();
+    const auto now = clock_.now();
+    if (now >= until) return nullptr;
     std::unique_lock lock(mutex_);
     if (!ready_.empty()) {
       const auto last = ready_.size() - 1;
@@ -80,8 +82,6 @@ StageRunner* SerialSession::next_runner(Nanoseconds until) {
       ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(pick));
       return runner;
     }
-    const auto now = clock_.now();
-    if (now >= until) return nullptr;
     const auto next = sleepers_.empty() ? until : std::min(until, sleepers_.begin()->first);
     if (sleepers_.empty() || &clock_ == &steady_clock()) {
       // Somebody outside may still wake a stage.

@@ -77,6 +77,7 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
   [[nodiscard]] bool dedicated() const noexcept { return dedicated_; }
   [[nodiscard]] bool ended() const noexcept { return state_.load() == RunState::kEnded; }
+  [[nodiscard]] telemetry::State state() const noexcept { return ledger_.state(); }
   /// Reads counters and ledger; `num_graph_edges` sizes the list of credit waits. Any thread.
   [[nodiscard]] StageStatus status(std::size_t num_graph_edges) const;
 

@@ -16,7 +16,7 @@ namespace askos::dataflow {
 /// What the policy of a stage had to deal with; can be sent to another process.
 struct StageFailure {
   std::string stage;
-  Rank rank;
+  Rank rank{};
   std::optional<SampleId> sample{};  ///< the first packet of the run that failed
   Error error{Errc::kInternal, "unknown failure"};
 };
