@@ -37,6 +37,7 @@ class Import {
     }
     if (!num_times) {
       throw Error(Errc::kInvalidInput, "no variable has the time dimension")
+          .with("file", first.path().string())
           .with("dimension", recipe.axes.time);
     }
     time_ = read_time(first, recipe, *num_times);

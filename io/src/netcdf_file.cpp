@@ -138,6 +138,19 @@ std::optional<double> NetcdfFile::number_attribute(const NetcdfVariable& variabl
   return values.front();
 }
 
+std::optional<double> NetcdfFile::default_fill(const NetcdfVariable& variable) const {
+  const Hdf5Session session;
+  nc_type type = NC_NAT;
+  check(nc_inq_vartype(variable.group, variable.id, &type), "inspecting " + variable.name);
+  switch (type) {
+    case NC_SHORT: return NC_FILL_SHORT;
+    case NC_INT: return NC_FILL_INT;
+    case NC_FLOAT: return double{NC_FILL_FLOAT};
+    case NC_DOUBLE: return NC_FILL_DOUBLE;
+    default: return std::nullopt;
+  }
+}
+
 void NetcdfFile::read(const NetcdfVariable& variable,
                       const std::vector<std::size_t>& start,
                       const std::vector<std::size_t>& count,

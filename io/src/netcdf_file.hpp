@@ -43,6 +43,10 @@ class NetcdfFile {
   [[nodiscard]] std::optional<double> number_attribute(const NetcdfVariable& variable,
                                                        const char* name) const;
 
+  /// Returns the value that stands for "never written" in a variable without `_FillValue`; nothing
+  /// for bytes, whose every value counts.
+  [[nodiscard]] std::optional<double> default_fill(const NetcdfVariable& variable) const;
+
   /// Reads a block of values, converted to double but not unpacked, in the variable's own order.
   void read(const NetcdfVariable& variable,
             const std::vector<std::size_t>& start,

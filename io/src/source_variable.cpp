@@ -49,6 +49,10 @@ SourceVariable::SourceVariable(const NetcdfFile& file,
       missing_.push_back(*value);
     }
   }
+  const auto fill = file.default_fill(variable_);
+  if (fill && !file.number_attribute(variable_, "_FillValue")) {
+    missing_.push_back(*fill);
+  }
   if (recipe.missing_value) {
     missing_.push_back(*recipe.missing_value);
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <string>
 
 namespace askos::io {
@@ -24,6 +25,9 @@ class HookedFileOperations final : public FileOperations {
 
   explicit HookedFileOperations(Hook hook) : hook_(std::move(hook)) {}
 
+  /// Reads and writes move at most this many bytes, as they may when a signal comes.
+  std::size_t max_bytes_per_call = std::numeric_limits<std::size_t>::max();
+
   int open(const std::filesystem::path& path, OpenMode mode) override {
     return hooked<int>({mode == OpenMode::kCreate ? "create" : "open", path},
                        [&] { return system_.open(path, mode); });
@@ -35,20 +39,24 @@ class HookedFileOperations final : public FileOperations {
     return fault < 0 ? fault : result;
   }
   std::int64_t pread(int descriptor, std::span<std::byte> into, std::int64_t offset) override {
+    into = into.first(std::min(into.size(), max_bytes_per_call));
     return hooked<std::int64_t>({"pread", {}, static_cast<std::int64_t>(into.size()), offset},
                                 [&] { return system_.pread(descriptor, into, offset); });
   }
   std::int64_t preadv(int descriptor, std::span<const iovec> into, std::int64_t offset) override {
-    std::int64_t size_bytes = 0;
+    std::vector<iovec> pieces;
+    std::size_t size_bytes = 0;
     for (const iovec& piece : into) {
-      size_bytes += static_cast<std::int64_t>(piece.iov_len);
+      pieces.push_back({piece.iov_base, std::min(piece.iov_len, max_bytes_per_call - size_bytes)});
+      size_bytes += pieces.back().iov_len;
     }
-    return hooked<std::int64_t>({"preadv", {}, size_bytes, offset},
-                                [&] { return system_.preadv(descriptor, into, offset); });
+    return hooked<std::int64_t>({"preadv", {}, static_cast<std::int64_t>(size_bytes), offset},
+                                [&] { return system_.preadv(descriptor, pieces, offset); });
   }
   std::int64_t pwrite(int descriptor,
                       std::span<const std::byte> from,
                       std::int64_t offset) override {
+    from = from.first(std::min(from.size(), max_bytes_per_call));
     return hooked<std::int64_t>({"pwrite", {}, static_cast<std::int64_t>(from.size()), offset},
                                 [&] { return system_.pwrite(descriptor, from, offset); });
   }

@@ -170,6 +170,28 @@ TEST(Import, KeepsAllCellsAndTheirNaNsIfToldSo) {
   EXPECT_EQ(index->nan_count(2, 0), 15u);
 }
 
+TEST(Import, ValuesThatWereNeverWrittenAreMissing) {
+  const TemporaryFolder folder;
+  {
+    NetcdfSample file(folder / "in.nc", false);
+    const int time = file.dimension("time", 2);
+    const int cell = file.dimension("cell", 3);
+    const int lat = file.variable("lat", NC_FLOAT, {cell});
+    const int lon = file.variable("lon", NC_FLOAT, {cell});
+    const int temp = file.variable("temp", NC_FLOAT, {time, cell});
+    file.text(temp, "units", "K");
+    file.values_follow();
+    file.put(lat, {1, 2, 3});
+    file.put(lon, {4, 5, 6});
+    file.put(temp, {280, 281, NC_FILL_FLOAT, 282, 283, NC_FILL_FLOAT});
+  }
+  ImportRecipe recipe = recipe_for(folder.path(), "in.nc");
+  recipe.time = {parse_time("2001-01-01"), parse_step("6h")};
+  EXPECT_EQ(import_netcdf(recipe, folder / "out.h5").num_cells, 2);
+  EXPECT_EQ(DatasetIndex::open(folder / "out.h5")->info().grid_shape,
+            std::vector<std::int64_t>{3});  // cells in one dimension are a grid, too
+}
+
 TEST(Import, NamesTheFileTheVariableAndTheNearestName) {
   const TemporaryFolder folder;
   write_sample(folder / "in.nc", {});
