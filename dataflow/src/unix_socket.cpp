@@ -3,6 +3,7 @@
 
 #include <askos/base/error.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -76,28 +78,29 @@ std::pair<Descriptor, std::filesystem::path> listen_in(const std::filesystem::pa
   if (::fchmod(descriptor.get(), S_IRUSR | S_IWUSR) != 0) {
     throw environment_error("cannot restrict a socket to its user", folder);
   }
+  // It gets its name only when it listens: until then it would be taken for one of the dead.
+  const std::string pid = std::to_string(::getpid());
+  const auto nameless = folder / ("." + pid + "-" + std::to_string(::gettid()) + ".new");
+  std::error_code ignored;
+  std::filesystem::remove(nameless, ignored);
+  const sockaddr_un address = address_of(nameless);
+  if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::listen(descriptor.get(), kBacklog) != 0) {
+    throw environment_error("cannot listen on a socket", nameless);
+  }
   for (int i = 1; i <= kMaxInspectors; ++i) {
-    const std::string suffix = i == 1 ? "" : "-" + std::to_string(i);
-    const auto path = folder / (std::to_string(::getpid()) + suffix + ".sock");
-    const sockaddr_un address = address_of(path);
-    const auto bind_it = [&] {
-      return ::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&address),
-                    sizeof(address)) == 0;
-    };
-    bool bound = bind_it();
-    if (!bound && errno == EADDRINUSE) {
-      Descriptor peer;
-      if (connect_to(path, peer) != Reach::kDead) {
-        continue;
-      }
-      std::error_code ignored;  // a former process of this id left it
+    const auto path = folder / (pid + (i == 1 ? "" : "-" + std::to_string(i)) + ".sock");
+    (void)address_of(path);  // or nobody could connect
+    Descriptor peer;
+    if (connect_to(path, peer) == Reach::kDead) {  // a former process of this id left it
       std::filesystem::remove(path, ignored);
-      bound = bind_it();
     }
-    if (!bound || ::listen(descriptor.get(), kBacklog) != 0) {
-      throw environment_error("cannot listen on a socket", path);
+    if (::renameat2(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+      return {std::move(descriptor), path};
     }
-    return {std::move(descriptor), path};
+    if (errno != EEXIST) {
+      throw environment_error("cannot name a socket", path);
+    }
   }
   throw Error(Errc::kEnvironment, "too many inspectors in one process")
       .with("most", kMaxInspectors);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <random>
+#include <thread>
 
 namespace askos::dataflow {
 namespace {
@@ -234,6 +235,19 @@ TEST_F(InspectorTest, RemovesTheSocketsOfTheDead) {
   ASSERT_TRUE(std::filesystem::exists(stale));
   const Inspector inspector(options());
   EXPECT_FALSE(std::filesystem::exists(stale));
+}
+
+TEST_F(InspectorTest, IsNotTakenForDeadWhileItStarts) {
+  const Inspector first(options());  // makes the folder
+  const std::jthread cleaner([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      (void)find_processes(options().folder);
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    const Inspector inspector(options());
+    ASSERT_EQ(ask_json(inspector, {{"verb", "ps"}})["ok"], true);
+  }
 }
 
 TEST_F(InspectorTest, TrustsNoFolderThatOthersCanWriteTo) {
