@@ -7,3 +7,6 @@ target_compile_definitions(dataflow_why_test PRIVATE ASKOS_EXAMPLES="${PROJECT_S
 askos_add_test(dataflow/plan_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/sdf_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/edge_state_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/failure_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/ledger_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/host_ports_test LIBRARIES askos::dataflow)
