@@ -34,6 +34,8 @@ struct Layout {
   AttentionBackend attention = AttentionBackend::kLoops;
 };
 
+inline void PrintTo(const Layout& layout, std::ostream* out) { *out << layout.name; }
+
 struct Result {
   at::Tensor y;  // [batch, time, grid, variable]
   double loss = 0;
