@@ -34,7 +34,9 @@ struct Layout {
   AttentionBackend attention = AttentionBackend::kLoops;
 };
 
-inline void PrintTo(const Layout& layout, std::ostream* out) { *out << layout.name; }
+inline void PrintTo(const Layout& layout, std::ostream* out) {
+  *out << layout.name;
+}
 
 struct Result {
   at::Tensor y;  // [batch, time, grid, variable]
