@@ -93,7 +93,7 @@ class PageAligned {
 struct Way {
   std::string name;
   std::function<void(std::int64_t row, std::span<std::byte> into)> read;
-  std::vector<double> seconds{};
+  std::vector<double> seconds = {};
 };
 
 struct Shard {

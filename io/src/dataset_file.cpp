@@ -24,7 +24,7 @@ Hdf5Handle file_access() {
   Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), "preparing a file");
   // Version 1.10 objects carry checksums; older ones let flipped bits pass as data.
   check_hdf5(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_LATEST), "preparing a file");
-  check_hdf5(H5Pset_alignment(access, 64 * 1024, 4096), "preparing a file");
+  check_hdf5(H5Pset_alignment(access, hsize_t{64} * 1024, 4096), "preparing a file");
   return access;
 }
 

@@ -138,6 +138,8 @@ class Import {
     report.num_variables = static_cast<std::int64_t>(variables_.size());
     report.num_cells = static_cast<std::int64_t>(cells_.size());
     report.num_grid_cells = grid_.num_cells();
+    report.first_time = time_.first;
+    report.step = time_.step;
     report.size_bytes = static_cast<std::int64_t>(std::filesystem::file_size(out));
     for (std::size_t row = 0; row < row_present_.size(); ++row) {
       if (!row_present_[row]) {

@@ -74,10 +74,10 @@ template <typename T>
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx2,fma"), gnu::optimize("O3")]] std::int64_t transform_avx2(const Strip& strip,
-                                                                             DType dtype,
-                                                                             std::byte* to,
-                                                                             std::int64_t stride) {
+[[gnu::target("avx2,fma")]] std::int64_t transform_avx2(const Strip& strip,
+                                                        DType dtype,
+                                                        std::byte* to,
+                                                        std::int64_t stride) {
   return transform(strip, dtype, to, stride);
 }
 

@@ -123,11 +123,11 @@ Safetensors parse_header(std::string_view header, std::vector<Entry>& entries) {
 
 }  // namespace
 
-NamedArrayView::NamedArrayView(std::string name_,
-                               DType dtype_,
-                               std::vector<std::int64_t> shape_,
-                               std::span<const std::byte> bytes_)
-    : name(std::move(name_)), dtype(dtype_), shape(std::move(shape_)), bytes(bytes_) {}
+NamedArrayView::NamedArrayView(std::string its_name,
+                               DType its_dtype,
+                               std::vector<std::int64_t> its_shape,
+                               std::span<const std::byte> its_bytes)
+    : name(std::move(its_name)), dtype(its_dtype), shape(std::move(its_shape)), bytes(its_bytes) {}
 
 const NamedArray& Safetensors::at(const std::string& name) const {
   const auto found = std::ranges::find(arrays, name, &NamedArray::name);

@@ -14,7 +14,7 @@ namespace askos::io {
 namespace {
 
 constexpr std::int64_t kValueBytes = sizeof(float);
-constexpr std::int64_t kScratchBytes = 512 * 1024;  // within the second-level cache
+constexpr std::int64_t kScratchBytes = 512L * 1024;  // within the second-level cache
 
 }  // namespace
 

@@ -74,6 +74,8 @@ struct ImportReport {
   std::int64_t num_cells = 0;
   std::int64_t num_grid_cells = 0;  ///< of the source grid
   std::int64_t size_bytes = 0;      ///< of the file
+  Time first_time;                  ///< of row 0
+  std::chrono::seconds step{0};     ///< between rows
   std::vector<Time> missing_rows;   ///< where a variable has no value at all, or no time step
 };
 

@@ -27,10 +27,10 @@ struct NamedArray {
 
 /// Like `NamedArray`, in memory that stays the caller's.
 struct NamedArrayView {
-  NamedArrayView(std::string name_,
-                 DType dtype_,
-                 std::vector<std::int64_t> shape_,
-                 std::span<const std::byte> bytes_);
+  NamedArrayView(std::string its_name,
+                 DType its_dtype,
+                 std::vector<std::int64_t> its_shape,
+                 std::span<const std::byte> its_bytes);
   NamedArrayView(const NamedArray& array)  // NOLINT(google-explicit-constructor)
       : NamedArrayView(array.name, array.dtype, array.shape, array.bytes) {}
 
