@@ -3,16 +3,7 @@
 
 #include "command_line/common_options.hpp"
 
-#include <functional>
-
 namespace askos::apps {
-
-/// Where a command adds itself: when it is the one that was chosen, it sets `action`.
-struct CommandLine {
-  CLI::App& app;
-  CommonOptions& common;
-  std::function<int()>& action;
-};
 
 void add_check(const CommandLine& line);
 void add_run(const CommandLine& line);

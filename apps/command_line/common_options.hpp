@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,13 @@ namespace askos::apps {
 struct CommonOptions {
   bool json = false;               ///< print the same as JSON, one object per line
   std::string log_level = "warn";  ///< of stderr
+};
+
+/// Where a command adds itself: when it is the one that was chosen, it sets `action`.
+struct CommandLine {
+  CLI::App& app;
+  CommonOptions& common;
+  std::function<int()>& action;
 };
 
 /// Adds `--json` and `--log-level` to a command.

@@ -11,9 +11,10 @@ namespace askos::apps {
 
 /// Reads a configuration file (TOML) and lays `overrides`, each `section.key=value`, over it.
 ///
-/// Relative paths in the file are relative to the file's folder. Throws `Errc::kInvalidInput`,
-/// naming file, line, key, expected and found, on text that is not TOML or a value of another type,
-/// and `Errc::kUsage`, naming the nearest key, on an unknown key.
+/// Relative paths in the file are relative to the file's folder, those in `overrides` to the
+/// working folder. Throws `Errc::kInvalidInput`, naming file, line, key, expected and found, on
+/// text that is not TOML or a value of another type, and `Errc::kUsage`, naming the nearest key, on
+/// an unknown key.
 [[nodiscard]] actors::RunConfig load_run_config(const std::filesystem::path& file,
                                                 const std::vector<std::string>& overrides = {});
 

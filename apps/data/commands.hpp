@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "command_line/common_options.hpp"
+
+namespace askos::apps {
+
+void add_import(const CommandLine& line);
+void add_verify(const CommandLine& line);
+
+}  // namespace askos::apps
