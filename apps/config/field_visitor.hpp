@@ -58,6 +58,7 @@ void visit_fields(Config& config, Visit&& visit) {
   auto& run = config.run;
   visit("run", "folder", run.folder);
   visit("run", "ranks", run.ranks);
+  visit("run", "ranks_per_model", run.ranks_per_model);
   visit("run", "readers_per_model", run.num_readers_per_model);
   visit("run", "threads_per_rank", run.num_threads_per_rank);
   visit("run", "prefetch_samples", run.prefetch_samples);

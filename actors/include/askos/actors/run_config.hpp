@@ -57,6 +57,7 @@ struct TrainingConfig {
 struct RunOptions {
   std::filesystem::path folder;
   int ranks = 1;                  ///< local ranks: threads of this process
+  int ranks_per_model = 0;        ///< 0: all ranks share one model, each with a shard of the grid
   int num_readers_per_model = 0;  ///< 0: one per rank
   int num_threads_per_rank = 0;   ///< 0: cores / ranks
   int prefetch_samples = 8;

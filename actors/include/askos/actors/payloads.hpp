@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the stages of the weather pipeline hand to each other.
+#pragma once
+
+#include <askos/base/shape.hpp>
+#include <askos/comm/partition.hpp>
+#include <askos/comm/slot_pool.hpp>
+#include <askos/io/calendar.hpp>
+#include <askos/io/sample_schedule.hpp>
+#include <askos/model/parameters.hpp>
+#include <askos/model/trainer.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace askos::actors {
+
+/// A batch as read: `[sample, row, cell, var]` of one dtype, normalised, in a slot of the reader's
+/// pool; the reader's slice of the grid. The slot goes back when the last handle dies.
+struct Window {
+  std::optional<comm::Slot> slot;  ///< nothing: no row was asked for
+  DType dtype = DType::kFloat32;
+  std::int64_t num_rows = 0;
+  std::int64_t num_cells = 0;
+  std::int64_t num_variables = 0;
+  std::vector<double> weights;  ///< [sample] 0: a null sample
+  std::vector<io::Time> times;  ///< [sample] valid time of the first target
+  io::SchedulePosition next;    ///< the schedule's position once this batch is done
+};
+
+/// The same batch on the rank that computes it: its own shard of the grid, as views of the window
+/// wherever possible.
+struct Sample {
+  model::Batch batch;           ///< input, target and weights
+  std::vector<io::Time> times;  ///< [sample]
+  io::SchedulePosition next;
+};
+
+/// What one training step gave; the same on all ranks.
+struct StepReport {
+  model::StepResult result;
+  std::int64_t num_samples = 0;  ///< of all ranks, null samples left out
+  Nanoseconds at{};              ///< when it was done, by the session's clock
+};
+
+/// Everything that a later run needs to go on.
+struct Snapshot {
+  std::int64_t step = 0;  ///< number of steps made
+  io::SchedulePosition position;
+  model::NamedTensors state;
+};
+
+/// A forecast of one batch on one rank's shard, normalised.
+struct Prediction {
+  at::Tensor forecast;     ///< [sample, time, cell, var]
+  at::Tensor truth;        ///< the same, or undefined where there is none
+  at::Tensor persistence;  ///< [sample, cell, var]: the last input step, output variables
+  std::vector<double> weights;
+  std::vector<io::Time> times;
+  comm::Range cells;  ///< what the grid axis covers
+};
+
+}  // namespace askos::actors

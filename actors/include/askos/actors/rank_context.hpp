@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/actors/run_config.hpp>
+#include <askos/comm/communicator.hpp>
+#include <askos/comm/mesh.hpp>
+#include <askos/io/dataset_index.hpp>
+#include <askos/io/normaliser.hpp>
+#include <askos/model/graph.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace askos::actors {
+
+/// What all ranks of a run share; immutable.
+struct RunContext {
+  RunConfig config;
+  std::shared_ptr<const io::DatasetIndex> index;
+  model::Graph graph;
+  std::vector<io::Affine> normaliser;  ///< [var] of the dataset
+
+  /// Positions of the model's input and output variables among the dataset's.
+  std::vector<std::int64_t> input_variables;
+  std::vector<std::int64_t> output_variables;
+};
+
+/// Opens the dataset, builds the graph and resolves the variables. Throws what those throw, and
+/// `Errc::kInvalidInput` if rows of the configuration lie outside the dataset.
+[[nodiscard]] std::shared_ptr<const RunContext> make_run_context(RunConfig config);
+
+/// One rank's place in the run, with a communicator of its own for each stage that needs one.
+struct RankContext {
+  std::shared_ptr<const RunContext> run;
+  comm::Mesh mesh;
+  comm::Range own_cells;                          ///< this rank's shard of the grid
+  comm::Range read_cells;                         ///< what its reader reads
+  std::shared_ptr<comm::Communicator> model;      ///< ranks of one model: forward and backward
+  std::shared_ptr<comm::Communicator> gradients;  ///< all ranks
+  std::shared_ptr<comm::Communicator> readers;    ///< ranks that read one copy of the grid
+  std::shared_ptr<comm::Communicator> gather;     ///< ranks of one model, for output
+  std::shared_ptr<comm::Communicator> scores;     ///< all ranks, for sums of scores
+
+  [[nodiscard]] bool is_root() const noexcept { return mesh.rank() == 0; }
+  /// Frees every rank that waits for a peer: their waits throw `Errc::kCancelled`.
+  void abort(const std::string& reason) const noexcept;
+};
+
+/// Makes the local ranks of a run: threads of this process.
+[[nodiscard]] std::vector<RankContext> make_local_ranks(
+    const std::shared_ptr<const RunContext>& run);
+
+}  // namespace askos::actors

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/actors/payloads.hpp>
+#include <askos/actors/rank_context.hpp>
+#include <askos/dataflow/context.hpp>
+#include <askos/dataflow/stage.hpp>
+#include <askos/model/trainer.hpp>
+
+#include <memory>
+
+namespace askos::actors {
+
+class MetricsLog;
+
+/// Compute in a training graph: forward, loss on the shard, backward, gradient sum, update. Builds
+/// the network on its own thread; a loss that is not finite ends the run (`Errc::kCheckFailed`).
+class Trainer final : public dataflow::Stage {
+ public:
+  /// Goes on from `resume` if given. Rank 0 emits snapshots.
+  Trainer(const RankContext& rank,
+          std::shared_ptr<const Snapshot> resume,
+          std::shared_ptr<MetricsLog> metrics);
+
+  dataflow::In<Sample> sample;
+  dataflow::Out<StepReport> report;
+  dataflow::Out<Snapshot> snapshot;
+
+  void start(dataflow::Context& context) override;
+  void run(dataflow::Context& context) override;
+  void finish(dataflow::Context& context) override;
+  [[nodiscard]] dataflow::Threading threading() const override {
+    return dataflow::Threading::kDedicated;
+  }
+  [[nodiscard]] std::string communicator() const override { return "model"; }
+
+ private:
+  void emit_snapshot(dataflow::Context& context);
+  /// Makes a step and records its memory: activations of all later ones are the same.
+  model::StepResult measured_step(const model::Batch& batch);
+
+  RankContext rank_;
+  std::shared_ptr<const Snapshot> resume_;
+  std::shared_ptr<MetricsLog> metrics_;
+  std::unique_ptr<model::Network> network_;
+  std::unique_ptr<model::Trainer> trainer_;
+  io::SchedulePosition position_;
+  std::int64_t last_snapshot_ = -1;
+  bool measured_ = false;
+};
+
+}  // namespace askos::actors

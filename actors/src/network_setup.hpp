@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/actors/rank_context.hpp>
+#include <askos/model/network.hpp>
+
+#include <memory>
+
+namespace askos::actors {
+
+/// Builds this rank's network on the calling thread, which then computes with its share of the
+/// cores. Collective over the ranks of the model.
+[[nodiscard]] std::unique_ptr<model::Network> make_network(const RankContext& rank);
+
+/// Output variables' lines from normalised to physical values, in the model's order.
+[[nodiscard]] std::vector<io::Affine> physical_outputs(const RunContext& run);
+
+}  // namespace askos::actors

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network_setup.hpp"
+
+#include <askos/actors/metrics_log.hpp>
+#include <askos/actors/trainer.hpp>
+#include <askos/base/error.hpp>
+#include <askos/model/memory.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace askos::actors {
+namespace {
+
+std::vector<double> loss_weights(const RunContext& run) {
+  std::vector<double> deviations;
+  std::vector<double> tendencies;
+  for (const auto v : run.output_variables) {
+    const auto& variable = run.index->info().variables[static_cast<std::size_t>(v)];
+    deviations.push_back(variable.statistics.stdev);
+    tendencies.push_back(variable.tendency.stdev);
+  }
+  return model::tendency_variance_weights(deviations, tendencies);
+}
+
+std::vector<model::Scaler> make_scalers(const RankContext& rank) {
+  const auto& config = rank.run->config;
+  const auto num_steps = static_cast<std::size_t>(config.data.num_output_steps);
+  std::vector<model::Scaler> scalers{
+      model::node_weights(rank.run->graph.data_weights, rank.own_cells.begin,
+                          rank.own_cells.size()),
+      model::time_weights(std::vector<double>(num_steps, 1.0 / static_cast<double>(num_steps)))};
+  if (config.training.variable_weights == VariableWeights::kTendencyVariance) {
+    scalers.push_back(model::variable_weights(loss_weights(*rank.run)));
+  }
+  return scalers;
+}
+
+std::optional<double> if_positive(double value) {
+  return value > 0 ? std::optional(value) : std::nullopt;
+}
+
+model::TrainerOptions trainer_options(const RankContext& rank) {
+  const auto& training = rank.run->config.training;
+  return {
+      .learning_rate = {.kind = model::LearningRate::Kind::kCosineFromStart,
+                        .peak = training.learning_rate,
+                        .floor = training.final_learning_rate,
+                        .warmup_steps = training.warmup_steps,
+                        .total_steps = training.steps},
+      .adamw = {.beta1 = training.beta1,
+                .beta2 = training.beta2,
+                .weight_decay = training.weight_decay},
+      .clip = {.value = if_positive(training.clip_value), .norm = if_positive(training.clip_norm)},
+      .scalers = make_scalers(rank),
+  };
+}
+
+}  // namespace
+
+Trainer::Trainer(const RankContext& rank,
+                 std::shared_ptr<const Snapshot> resume,
+                 std::shared_ptr<MetricsLog> metrics)
+    : sample{*this, "sample", {.dtype = rank.run->config.dtype}},
+      report{*this, "report"},
+      snapshot{*this, "snapshot", {.rate = 0}},
+      rank_(rank),
+      resume_(std::move(resume)),
+      metrics_(std::move(metrics)) {}
+
+void Trainer::start(dataflow::Context&) {
+  network_ = make_network(rank_);
+  trainer_ = std::make_unique<model::Trainer>(*network_, *rank_.gradients, trainer_options(rank_));
+  if (resume_) {
+    trainer_->load_state(resume_->state);
+    position_ = resume_->position;
+    last_snapshot_ = resume_->step;
+    resume_.reset();
+  }
+}
+
+void Trainer::run(dataflow::Context& context) {
+  const auto packet = context.take(sample);
+  const bool is_first = !measured_;
+  const auto result = is_first ? measured_step(packet->batch) : trainer_->train_step(packet->batch);
+  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+    throw Error(Errc::kCheckFailed, "loss or gradient is not finite")
+        .with("step", result.step)
+        .with("loss", result.loss)
+        .with("gradient_norm", result.gradient_norm);
+  }
+  position_ = packet->next;
+  const auto num_samples =
+      std::ranges::count_if(packet->batch.weights, [](double w) { return w > 0; });
+  context.emit(
+      report, StepReport{.result = result, .num_samples = num_samples, .at = context.clock().now()},
+      {.sample = SampleId{result.step}});
+  const auto every = rank_.run->config.run.checkpoint_every;
+  if (every > 0 && trainer_->step() % every == 0) {
+    emit_snapshot(context);
+  }
+}
+
+void Trainer::finish(dataflow::Context& context) {
+  if (trainer_->step() != last_snapshot_) {
+    emit_snapshot(context);
+  }
+}
+
+model::StepResult Trainer::measured_step(const model::Batch& batch) {
+  measured_ = true;
+  const model::MemoryMeter meter;
+  const auto result = trainer_->train_step(batch);
+  const auto reading = meter.read();
+  io::Metadata::Object rows;
+  for (const auto& [part, count] : network_->activation_rows()) {
+    rows[part] = count;
+  }
+  metrics_->write({{"event", "memory"},
+                   {"rank", rank_.mesh.rank()},
+                   {"step_peak_bytes", reading.peak_bytes},
+                   {"largest_tensor_bytes", reading.largest_bytes},
+                   {"own_cells", rank_.own_cells.size()},
+                   {"grid_cells", rank_.run->index->info().num_cells()},
+                   {"activation_rows", rows}});
+  return result;
+}
+
+void Trainer::emit_snapshot(dataflow::Context& context) {
+  if (!rank_.is_root()) {
+    return;  // every rank holds the same parameters
+  }
+  last_snapshot_ = trainer_->step();
+  context.emit(
+      snapshot,
+      Snapshot{.step = trainer_->step(), .position = position_, .state = trainer_->state()});
+}
+
+}  // namespace askos::actors

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "window_requests.hpp"
+
+#include <askos/base/error.hpp>
+#include <askos/io/window_index.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace askos::actors {
+namespace {
+
+io::WindowShape window_shape(const DataConfig& data) {
+  io::WindowShape shape{.inputs = {}, .targets = {}};
+  for (int step = 1 - data.num_input_steps; step <= 0; ++step) {
+    shape.inputs.push_back(step);
+  }
+  for (int step = 1; step <= data.num_output_steps; ++step) {
+    shape.targets.push_back(step);
+  }
+  return shape;
+}
+
+std::shared_ptr<const io::WindowIndex> find_windows(const RunContext& run,
+                                                    const comm::Range& target_rows,
+                                                    const char* key) {
+  auto windows = std::make_shared<const io::WindowIndex>(
+      run.index->rows_present(), window_shape(run.config.data), target_rows);
+  if (windows->size() == 0) {
+    throw Error(Errc::kInvalidInput, "no sample has all its rows")
+        .with("key", key)
+        .with("found",
+              std::to_string(target_rows.begin) + " to " + std::to_string(target_rows.end));
+  }
+  return windows;
+}
+
+/// One group's share of a step; null samples repeat sample 0 with weight 0.
+WindowRequest request_of(const RunContext& run,
+                         const io::WindowIndex& windows,
+                         const std::vector<io::ScheduledSample>& share) {
+  WindowRequest request;
+  for (const auto& sample : share) {
+    const auto index = std::max<std::int64_t>(sample.index, 0);
+    request.rows.push_back(windows.rows(index));
+    request.weights.push_back(sample.weight);
+    request.times.push_back(run.index->info().time_of(windows.target_rows(index).front()));
+  }
+  return request;
+}
+
+int num_models(const RankContext& rank) {
+  return rank.mesh.model().num_groups;
+}
+
+}  // namespace
+
+bool StopGate::admit(std::int64_t step) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ && step >= foremost_) {
+    return false;
+  }
+  foremost_ = std::max(foremost_, step + 1);
+  return true;
+}
+
+void StopGate::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+WindowRequests training_requests(const RankContext& rank,
+                                 const Snapshot* from,
+                                 std::shared_ptr<StopGate> gate) {
+  const auto& config = rank.run->config;
+  const auto windows = find_windows(*rank.run, config.data.train_rows, "data.train_rows");
+  const io::SampleSchedule schedule({.num_samples = windows->size(),
+                                     .batch_size = config.training.batch_size,
+                                     .num_groups = num_models(rank),
+                                     .seed = config.training.seed});
+  return [=, run = rank.run, group = rank.mesh.model().index, gate = std::move(gate),
+          position = from ? from->position : io::SchedulePosition{},
+          step = from ? from->step : 0]() mutable -> std::optional<WindowRequest> {
+    if (step >= run->config.training.steps || !gate->admit(step)) {
+      return std::nullopt;
+    }
+    auto request = request_of(*run, *windows, schedule.share(position, group));
+    position = schedule.after(position);
+    request.next = position;
+    ++step;
+    return request;
+  };
+}
+
+WindowRequests test_requests(const RankContext& rank) {
+  const auto& config = rank.run->config;
+  const auto windows = find_windows(*rank.run, config.data.test_rows, "data.test_rows");
+  const io::SampleSchedule schedule({.num_samples = windows->size(),
+                                     .batch_size = config.training.batch_size,
+                                     .num_groups = num_models(rank),
+                                     .shuffle = false});
+  return [=, run = rank.run, group = rank.mesh.model().index,
+          position = io::SchedulePosition{}]() mutable -> std::optional<WindowRequest> {
+    if (position.epoch > 0) {
+      return std::nullopt;
+    }
+    auto request = request_of(*run, *windows, schedule.share(position, group));
+    position = schedule.after(position);
+    request.next = position;
+    return request;
+  };
+}
+
+WindowRequests forecast_requests(const RankContext& rank, io::Time from, std::int64_t num_steps) {
+  const auto& info = rank.run->index->info();
+  const auto last_input = info.row_at(from);
+  const auto& data = rank.run->config.data;
+  if (last_input + 1 < data.num_input_steps) {
+    throw Error(Errc::kInvalidInput, "forecast begins before its first input step")
+        .with("expected", "at least " + io::format_time(info.time_of(data.num_input_steps - 1)))
+        .with("found", io::format_time(from));
+  }
+  const auto& variables = rank.run->config.model.variables;
+  const bool has_forcings = std::ranges::any_of(variables.input, [&](const auto& name) {
+    return std::ranges::find(variables.output, name) == variables.output.end();
+  });
+  return [=, run = rank.run, step = std::int64_t{0}]() mutable -> std::optional<WindowRequest> {
+    if (step == num_steps) {
+      return std::nullopt;
+    }
+    const auto first_target = last_input + 1 + step * data.num_output_steps;
+    const auto num_rows = step == 0      ? data.num_input_steps
+                          : has_forcings ? data.num_output_steps
+                                         : 0;
+    std::vector<std::int64_t> rows;
+    for (auto row = first_target - num_rows; row < first_target && num_rows > 0; ++row) {
+      rows.push_back(row);
+    }
+    if (step > 0 && has_forcings) {
+      // Forcings belong to the steps that the previous forecast reached.
+      for (auto& row : rows) {
+        row = std::min(row, run->index->info().num_rows - 1) == row
+                  ? row
+                  : throw Error(Errc::kInvalidInput, "dataset ends before the forecast's forcings")
+                        .with("last", io::format_time(run->index->info().time_of(
+                                          run->index->info().num_rows - 1)));
+      }
+    }
+    ++step;
+    return WindowRequest{.rows = {rows},
+                         .weights = {1},
+                         .times = {run->index->info().time_of(first_target)},
+                         .next = {}};
+  };
+}
+
+}  // namespace askos::actors
