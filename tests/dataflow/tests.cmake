@@ -10,6 +10,7 @@ askos_add_test(dataflow/edge_state_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/failure_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/ledger_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/host_ports_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/caf_test LIBRARIES askos::dataflow)
 if(CAF_VERSION VERSION_LESS 0.19)  # later versions have no coordinator for stepping
   askos_add_test(dataflow/interleaving_test LIBRARIES askos::dataflow CAF::core)
 endif()

@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/behavior.hpp>
+#include <caf/byte_buffer.hpp>
 #include <caf/config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/init_global_meta_objects.hpp>
@@ -40,5 +41,20 @@ void send_after(const caf::actor& to, std::chrono::nanoseconds delay, const Mess
   caf::delayed_anon_send(to, delay, message);
 #endif
 }
+
+/// Asks `to` from a blocking actor; `receive` on the result waits for the answer.
+template <typename... Message>
+auto request(const caf::scoped_actor& self,
+             const caf::actor& to,
+             std::chrono::nanoseconds deadline,
+             const Message&... message) {
+#if CAF_VERSION >= 10000
+  return self->mail(message...).request(to, deadline);
+#else
+  return self->request(to, deadline, message...);
+#endif
+}
+
+using ByteBuffer = caf::byte_buffer;
 
 }  // namespace askos::dataflow::caf_compat
