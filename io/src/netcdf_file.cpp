@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netcdf_file.hpp"
 
+#include "classic_netcdf.hpp"
 #include "hdf5_handles.hpp"
 #include "nearest_name.hpp"
 
@@ -17,6 +18,7 @@
 namespace askos::io {
 
 NetcdfFile::NetcdfFile(std::filesystem::path path) : path_(std::move(path)) {
+  refuse_truncated_classic(path_);
   const Hdf5Session session;
   const int status = nc_open(path_.c_str(), NC_NOWRITE, &id_);
   if (status == ENOENT) {

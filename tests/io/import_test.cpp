@@ -222,6 +222,43 @@ TEST(Import, RefusesFilesThatAreNotThereOrNotNetcdf) {
             Errc::kCorruptData);
 }
 
+/// Writes the smallest file of one of the classic kinds, its last variable along a fixed or the
+/// unlimited dimension.
+void write_classic(const std::filesystem::path& path, int kind, std::size_t last_length) {
+  NetcdfSample file(path, kind);
+  const int time = file.dimension("time", last_length);
+  const int cell = file.dimension("cell", 3);
+  const int lat = file.variable("lat", NC_SHORT, {cell});
+  const int lon = file.variable("lon", NC_SHORT, {cell});
+  const int flag = file.variable("flag", NC_SHORT, {time});
+  const int temp = file.variable("temp", NC_DOUBLE, {time, cell});
+  file.text(temp, "units", "K");
+  file.values_follow();
+  file.put(lat, {1, 2, 3});
+  file.put(lon, {4, 5, 6});
+  file.put_rows(flag, {2}, {0, 0});
+  file.put_rows(temp, {2, 3}, {280, 281, 282, 283, 284, 285});
+}
+
+TEST(Import, RefusesAClassicFileThatLacksItsLastByte) {
+  const TemporaryFolder folder;
+  const auto path = folder / "in.nc";
+  for (const int kind : {0, NC_64BIT_OFFSET, NC_64BIT_DATA}) {
+    for (const std::size_t last_length : {std::size_t{NC_UNLIMITED}, std::size_t{2}}) {
+      write_classic(path, kind, last_length);
+      ImportRecipe recipe = recipe_for(folder.path(), "in.nc");
+      recipe.time = {parse_time("2001-01-01"), parse_step("6h")};
+      EXPECT_EQ(import_netcdf(recipe, folder / "out.h5").num_rows, 2);
+      const auto size = std::filesystem::file_size(path);
+      for (const auto cut : {size - 1, std::uintmax_t{60}, std::uintmax_t{9}}) {
+        std::filesystem::resize_file(path, cut);
+        const Error error = error_of([&] { import_netcdf(recipe, folder / "out.h5"); });
+        EXPECT_EQ(error.text(), "file is truncated") << kind << " " << cut << error.what();
+      }
+    }
+  }
+}
+
 TEST(Import, RefusesTimesThatItCannotPlace) {
   const TemporaryFolder folder;
   write_sample(folder / "months.nc", {.time_units = "months since 2001-01-01"});

@@ -14,8 +14,11 @@ namespace askos::io {
 
 class NetcdfSample {
  public:
-  NetcdfSample(const std::filesystem::path& path, bool netcdf4) {
-    check(nc_create(path.c_str(), NC_CLOBBER | (netcdf4 ? NC_NETCDF4 : 0), &file_));
+  NetcdfSample(const std::filesystem::path& path, bool netcdf4)
+      : NetcdfSample(path, netcdf4 ? NC_NETCDF4 : 0) {}
+  /// `kind` as `nc_create` takes it, for instance `NC_64BIT_OFFSET`.
+  NetcdfSample(const std::filesystem::path& path, int kind) {
+    check(nc_create(path.c_str(), NC_CLOBBER | kind, &file_));
   }
   ~NetcdfSample() { nc_close(file_); }
   NetcdfSample(const NetcdfSample&) = delete;
@@ -41,6 +44,13 @@ class NetcdfSample {
   void values_follow() { check(nc_enddef(file_)); }
   void put(int variable, const std::vector<double>& values) {
     check(nc_put_var_double(file_, variable, values.data()));
+  }
+  /// Along an unlimited dimension: writes the first rows, as many as `count` says.
+  void put_rows(int variable,
+                const std::vector<std::size_t>& count,
+                const std::vector<double>& values) {
+    const std::vector<std::size_t> start(count.size(), 0);
+    check(nc_put_vara_double(file_, variable, start.data(), count.data(), values.data()));
   }
 
  private:
