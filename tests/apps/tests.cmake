@@ -16,3 +16,11 @@ add_dependencies(apps_why_test askos)
 target_compile_definitions(apps_why_test PRIVATE
   ASKOS_PROGRAM="$<TARGET_FILE:askos>"
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+
+foreach(test IN ITEMS data_import_test data_verify_test)
+  askos_add_test(apps/${test} LIBRARIES apps_support askos::io nlohmann_json::nlohmann_json)
+  add_dependencies(apps_${test} askos askos-data)
+  target_compile_definitions(apps_${test} PRIVATE
+    ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+    ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+endforeach()
