@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line/stop_signal.hpp"
+#include "commands.hpp"
+#include "report.hpp"
+#include "run_options.hpp"
+
+#include <iostream>
+
+namespace askos::apps {
+namespace {
+
+int evaluate(const RunOptions& options, bool json) {
+  StopSignal stop;
+  const auto config = load(options);
+  const auto evaluation = actors::evaluate(config, make_hooks(stop));
+  print_scores(evaluation, json);
+  write_maps(config, evaluation);
+  const auto path = write_report(config.run.folder);
+  if (!json) {
+    std::cout << "\nreport: " << path.string() << "\n";
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_evaluate(const ModelLine& line) {
+  auto& command =
+      *line.app.add_subcommand("evaluate", "score a run's newest checkpoint on the test rows");
+  auto options = std::make_shared<RunOptions>();
+  add_run_options(command, *options, "the run's folder");
+  add_common_options(command, line.common);
+  command.footer("Example: askos evaluate runs/storm --ranks 3");
+  command.callback([&common = line.common, &action = line.action, options] {
+    action = [&common, options] { return evaluate(*options, common.json); };
+  });
+}
+
+}  // namespace askos::apps

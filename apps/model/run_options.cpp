@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_options.hpp"
+
+#include "command_line/common_options.hpp"
+#include "command_line/stop_signal.hpp"
+#include "command_line/table.hpp"
+#include "run_config_file.hpp"
+
+#include <askos/base/error.hpp>
+#include <askos/dataflow/inspector.hpp>
+#include <askos/io/dataset_index.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+namespace askos::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) {
+    throw Error(Errc::kEnvironment, "cannot write file").with("file", path.string());
+  }
+}
+
+}  // namespace
+
+void add_run_options(CLI::App& command, RunOptions& options, const std::string& source_help) {
+  command.add_option("source", options.source, source_help)->required();
+  command.add_option("--ranks", options.ranks, "local ranks, instead of the configuration's")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--device", options.device, "cpu (cuda comes with the kernels)")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  add_settings(command, options.settings);
+}
+
+actors::RunConfig load(const RunOptions& options) {
+  if (options.device == "cuda") {
+    throw Error(Errc::kEnvironment, "this build has no CUDA operator").with("use", "--device cpu");
+  }
+  const fs::path source = options.source;
+  const auto file = fs::is_directory(source) ? source / "config.toml" : source;
+  auto settings = options.settings;
+  if (options.ranks > 0) {
+    settings.push_back("run.ranks=" + std::to_string(options.ranks));
+  }
+  auto config = load_run_config(file, settings);
+  if (fs::is_directory(source)) {
+    config.run.folder = source;
+  }
+  return config;
+}
+
+actors::RunHooks make_hooks(StopSignal& stop) {
+  actors::RunHooks hooks;
+  hooks.stop_requested = [&stop] { return stop.arrived(); };
+  std::shared_ptr<dataflow::Inspector> inspector;
+  try {
+    inspector = std::make_shared<dataflow::Inspector>();
+  } catch (const Error& error) {
+    // The inspector is a convenience: a run goes on without it.
+    std::cerr << "askos: warning: cannot be asked by ps, top and why: " << error.what() << "\n";
+    return hooks;
+  }
+  hooks.on_session = [inspector](const dataflow::Session& session) -> std::shared_ptr<void> {
+    return std::make_shared<dataflow::Inspector::Attachment>(inspector->attach(session));
+  };
+  return hooks;
+}
+
+void write_resolved(const actors::RunConfig& config) {
+  std::error_code fault;
+  fs::create_directories(config.run.folder, fault);
+  if (fault) {
+    throw Error(Errc::kEnvironment, "cannot make the run's folder")
+        .with("folder", config.run.folder.string())
+        .with("reason", fault.message());
+  }
+  write_file(config.run.folder / "config.toml", to_toml(config));
+}
+
+void print_scores(const actors::Evaluation& evaluation, bool json) {
+  if (json) {
+    for (const auto& score : evaluation.scores) {
+      const nlohmann::ordered_json line = {
+          {"variable", score.variable},  {"unit", score.unit},
+          {"lead_h", score.lead_hours},  {"cells", score.cells},
+          {"rmse", score.rmse},          {"persistence_rmse", score.persistence_rmse},
+          {"samples", score.num_samples}};
+      std::cout << line.dump() << "\n";
+    }
+    return;
+  }
+  Table table({{"variable", Align::kLeft},
+               {"unit", Align::kLeft},
+               {"lead"},
+               {"cells", Align::kLeft},
+               {"RMSE"},
+               {"persistence"},
+               {"change"},
+               {"samples"}});
+  for (const auto& score : evaluation.scores) {
+    const int digits = score.rmse >= 100 ? 1 : 3;
+    table.add({score.variable, score.unit, std::to_string(score.lead_hours) + " h", score.cells,
+               fixed(score.rmse, digits), fixed(score.persistence_rmse, digits),
+               fixed(100 * (score.rmse / score.persistence_rmse - 1), 1) + " %",
+               std::to_string(score.num_samples)});
+  }
+  std::cout << table;
+}
+
+void write_maps(const actors::RunConfig& config, const actors::Evaluation& evaluation) {
+  const auto& map = evaluation.map;
+  if (map.forecast.empty()) {
+    return;
+  }
+  const auto index = io::DatasetIndex::open(config.data.file);
+  const auto& info = index->info();
+  nlohmann::json variables = nlohmann::json::array();
+  const auto num_variables = map.forecast.size() / static_cast<std::size_t>(info.num_cells());
+  for (std::size_t v = 0; v < num_variables; ++v) {
+    const auto column = [&](const std::vector<float>& field) {
+      std::vector<float> values;
+      for (std::size_t i = v; i < field.size(); i += num_variables) {
+        values.push_back(field[i]);
+      }
+      return values;
+    };
+    const auto position = info.variable_at(evaluation.scores.at(v).variable);
+    const auto& variable = info.variables[static_cast<std::size_t>(position)];
+    variables.push_back({{"name", variable.name},
+                         {"unit", variable.unit},
+                         {"truth", column(map.truth)},
+                         {"forecast", column(map.forecast)}});
+  }
+  const double point_size = info.num_cells() < 2000 ? 4.5 : 2;
+  const nlohmann::json maps = {{"date", io::format_time(map.valid)},
+                               {"lead_h", map.lead_hours},
+                               {"lat", info.latitudes},
+                               {"lon", info.longitudes},
+                               {"point_size", point_size},
+                               {"variables", variables}};
+  write_file(config.run.folder / "maps.json", maps.dump());
+}
+
+}  // namespace askos::apps
