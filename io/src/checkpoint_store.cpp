@@ -147,7 +147,7 @@ std::vector<std::byte> CheckpointStore::read(const CheckpointInfo& checkpoint,
   if (info == checkpoint.parts.end()) {
     std::string names;
     for (const auto& known : checkpoint.parts) {
-      names += (names.empty() ? "" : " ") + known.name;
+      names.append(names.empty() ? "" : " ").append(known.name);
     }
     throw Error(Errc::kNotFound, "checkpoint lacks a part")
         .with("folder", checkpoint.folder.string())

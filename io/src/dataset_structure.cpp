@@ -254,7 +254,7 @@ class Loader {
   static std::string list(const std::vector<std::int64_t>& lengths) {
     std::string text;
     for (const std::int64_t length : lengths) {
-      text += (text.empty() ? "(" : ", ") + std::to_string(length);
+      text.append(text.empty() ? "(" : ", ").append(std::to_string(length));
     }
     return text + ")";
   }

@@ -122,7 +122,7 @@ void check_info(const DatasetInfo& info) {
   if (!faults.empty()) {
     std::string list;
     for (const std::string& fault : faults) {
-      list += (list.empty() ? "" : "; ") + fault;
+      list.append(list.empty() ? "" : "; ").append(fault);
     }
     throw Error(Errc::kInvalidInput, "dataset cannot be described like this")
         .with("must_hold", list);

@@ -34,7 +34,7 @@ Hdf5Handle open_numbers(hid_t file, const char* name) {
 
 herr_t collect_name(hid_t /*group*/, const char* name, const H5L_info_t* /*link*/, void* names) {
   auto& text = *static_cast<std::string*>(names);
-  text += (text.empty() ? "" : " ") + std::string(name);
+  text.append(text.empty() ? "" : " ").append(name);
   return text.size() < 400 ? 0 : 1;  // enough for a message
 }
 

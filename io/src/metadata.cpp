@@ -56,7 +56,7 @@ const Metadata& Metadata::at(std::string_view key) const {
   }
   std::string keys;
   for (const auto& [name, unused] : object) {
-    keys += (keys.empty() ? "" : " ") + name;
+    keys.append(keys.empty() ? "" : " ").append(name);
   }
   throw Error(Errc::kNotFound, "metadata lacks an entry").with("key", key).with("found", keys);
 }

@@ -55,7 +55,7 @@ int NetcdfFile::group_of(const std::string& name) const {
   const auto slash = name.rfind('/');
   int group = id_;
   if (slash != std::string::npos && slash > 0) {
-    const std::string full = (name.front() == '/' ? "" : "/") + name.substr(0, slash);
+    const std::string full = std::string(name.front() == '/' ? "" : "/").append(name, 0, slash);
     if (nc_inq_grp_full_ncid(id_, full.c_str(), &group) != NC_NOERR) {
       throw Error(Errc::kNotFound, "NetCDF file has no such group")
           .with("file", path_.string())

@@ -52,7 +52,7 @@ inline DatasetInfo describe(const Sizes& sizes) {
   info.uuid = "00000000-0000-4000-8000-000000000000";
   for (std::int64_t i = 0; i < sizes.variables; ++i) {
     VariableInfo variable;
-    variable.name = "v" + std::to_string(i);
+    variable.name = std::string("v").append(std::to_string(i));
     variable.unit = i == 0 ? "K" : "m s-1";
     info.variables.push_back(variable);
   }
