@@ -56,6 +56,8 @@ actors::RunConfig load(const RunOptions& options) {
   if (fs::is_directory(source)) {
     config.run.folder = source;
   }
+  config.run.folder = config.run.folder.lexically_normal();
+  config.data.file = config.data.file.lexically_normal();
   return config;
 }
 

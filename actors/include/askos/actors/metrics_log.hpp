@@ -13,7 +13,8 @@ namespace askos::actors {
 /// Any thread.
 class MetricsLog {
  public:
-  /// Opens the file at its end. Throws `Errc::kEnvironment` if it cannot be written.
+  /// Opens the file at its end, less an unfinished last line. Throws `Errc::kEnvironment` if it
+  /// cannot be written.
   explicit MetricsLog(std::filesystem::path path);
 
   /// Throws `Errc::kEnvironment` if the line could not be written, for instance on a full disk.
