@@ -65,8 +65,8 @@ class RunPrinter {
     std::cout << "plan: " << graph.name() << ": " << graph.stages().size() << " stages, "
               << graph.edges().size() << " edges, in flight at most " << report.host_bound
               << " on the host, " << report.device_bound << " on devices"
-              << (report.bound_proved ? "" : " (not proved: some port states no size)")
-              << std::endl;
+              << (report.bound_proved ? "" : " (not proved: some port states no size)") << "\n"
+              << std::flush;
   }
 
   void progress(const Session& session) {
@@ -118,7 +118,7 @@ class RunPrinter {
   }
 
  private:
-  static void print(const Json& json) { std::cout << json.dump() << std::endl; }
+  static void print(const Json& json) { std::cout << json.dump() << "\n" << std::flush; }
 
   bool json_;
   ProgressLine line_;

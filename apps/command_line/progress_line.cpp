@@ -20,13 +20,13 @@ void ProgressLine::show(const std::string& text) {
     std::cout << "\r\x1b[2K" << text << std::flush;
     open_ = true;
   } else {
-    std::cout << text << std::endl;
+    std::cout << text << "\n" << std::flush;
   }
 }
 
 void ProgressLine::finish() {
   if (open_) {
-    std::cout << std::endl;
+    std::cout << "\n" << std::flush;
     open_ = false;
   }
 }

@@ -13,9 +13,8 @@ namespace {
 
 std::vector<std::string> words(const auto& table) {
   std::vector<std::string> names;
-  for (const auto& [name, value] : table) {
-    names.emplace_back(name);
-  }
+  std::ranges::transform(table, std::back_inserter(names),
+                         [](const auto& entry) { return entry.first; });
   return names;
 }
 
@@ -78,6 +77,12 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+Error wrong_kind(std::string_view expected, const TomlValue& found) {
+  return Error(Errc::kInvalidInput, "value of the wrong kind")
+      .with("expected", expected)
+      .with("found", type_name(found));
+}
+
 }  // namespace
 
 void GraphReader::fault(Error error, const TomlValue& at) {
@@ -93,23 +98,19 @@ GraphReader::Table GraphReader::read_table(const TomlValue& table,
     if (contains(nested, key)) {
       continue;
     }
+    const auto spec = std::ranges::find(specs, key, &ArgumentSpec::name);
     const auto argument = to_argument(value);
-    const bool known = std::ranges::find(specs, key, &ArgumentSpec::name) != specs.end();
-    if (known && !argument) {
-      fault(
-          Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", to_string(std::ranges::find(specs, key, &ArgumentSpec::name)->kind))
-              .with("found", type_name(value))
-              .with("key", key),
-          value);
+    if (spec != specs.end() && !argument) {
+      fault(wrong_kind(to_string(spec->kind), value).with("key", key), value);
       continue;
     }
-    auto wrong = check_arguments(specs, {{key, argument.value_or(false)}}, "key");
+    const Arguments one{{key, argument.value_or(false)}};
+    auto wrong = check_arguments(specs, one, "key");
     for (Error& error : wrong) {
       fault(std::move(error), value);
     }
     if (wrong.empty()) {
-      given.emplace(key, *argument);
+      given.insert(one.begin(), one.end());
     }
   }
   for (const auto& key : required) {
@@ -127,11 +128,7 @@ const std::vector<TomlValue>* GraphReader::find_array(const TomlValue& root, con
   }
   const TomlValue& value = root.at(key);
   if (!value.is_array()) {
-    fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", "array of tables")
-              .with("found", type_name(value))
-              .with("key", key),
-          value);
+    fault(wrong_kind("array of tables", value).with("key", key), value);
     return nullptr;
   }
   return &value.as_array();
@@ -163,21 +160,13 @@ Arguments GraphReader::read_arguments(const TomlValue& stage, const std::string&
   }
   const TomlValue& table = stage.at("args");
   if (!table.is_table()) {
-    fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", "table")
-              .with("found", type_name(table))
-              .with("key", "args"),
-          table);
+    fault(wrong_kind("table", table).with("key", "args"), table);
     return arguments;
   }
   for (const auto& [name, value] : table.as_table()) {
     const auto argument = to_argument(value);
     if (!argument) {
-      fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-                .with("expected", "flag, number or text")
-                .with("found", type_name(value))
-                .with("argument", name),
-            value);
+      fault(wrong_kind("flag, number or text", value).with("argument", name), value);
       continue;
     }
     const Arguments one{{name, *argument}};
@@ -191,11 +180,7 @@ Arguments GraphReader::read_arguments(const TomlValue& stage, const std::string&
 
 void GraphReader::read_stage(const TomlValue& entry, Graph& graph) {
   if (!entry.is_table()) {
-    fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", "table")
-              .with("found", type_name(entry))
-              .with("key", "stages"),
-          entry);
+    fault(wrong_kind("table", entry).with("key", "stages"), entry);
     return;
   }
   const std::size_t before = faults_.size();
@@ -280,11 +265,7 @@ const PortType* GraphReader::find_port(const std::string& name,
 
 void GraphReader::read_edge(const TomlValue& entry, Graph& graph) {
   if (!entry.is_table()) {
-    fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", "table")
-              .with("found", type_name(entry))
-              .with("key", "edges"),
-          entry);
+    fault(wrong_kind("table", entry).with("key", "edges"), entry);
     return;
   }
   const auto [given, values] = read_table(entry, edge_keys(), {"from", "to"});
@@ -312,11 +293,7 @@ void GraphReader::read_limits(const TomlValue& root, GraphFile& file) {
   }
   const TomlValue& table = root.at("limits");
   if (!table.is_table()) {
-    fault(Error(Errc::kInvalidInput, "value of the wrong kind")
-              .with("expected", "table")
-              .with("found", type_name(table))
-              .with("key", "limits"),
-          table);
+    fault(wrong_kind("table", table).with("key", "limits"), table);
     return;
   }
   const auto values = read_table(table, limit_keys(), {}).values;

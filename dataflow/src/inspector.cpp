@@ -32,8 +32,9 @@ class Inspector::Server {
     (void)find_processes(options.folder);  // removes what dead processes have left
     Descriptor listener;
     std::tie(listener, path_) = listen_in(options.folder);
-    clients_.emplace(std::move(listener), options.max_clients,
-                     [this](std::string_view request) { return answer_one(request); });
+    clients_ = std::make_unique<InspectorClients>(
+        std::move(listener), options.max_clients,
+        [this](std::string_view request) { return answer_one(request); });
     // The host's signals are for the host's threads.
     sigset_t all;
     sigset_t former;
@@ -116,8 +117,8 @@ class Inspector::Server {
   const InspectorOptions options_;
   Descriptor stop_;
   std::filesystem::path path_;
-  std::optional<InspectorClients> clients_;  // of the thread
-  std::mutex mutex_;                         // guards the two below
+  std::unique_ptr<InspectorClients> clients_;  // of the thread
+  std::mutex mutex_;                           // guards the two below
   std::vector<InspectedSession> sessions_;
   int num_attached_ = 0;
   std::thread thread_;

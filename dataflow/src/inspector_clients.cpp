@@ -65,7 +65,7 @@ void InspectorClients::accept_all(Nanoseconds now) {
 }
 
 bool InspectorClients::receive(Client& client, Nanoseconds now) {
-  std::array<char, 4096> buffer;
+  std::array<char, 4096> buffer{};
   const auto size = ::recv(client.descriptor.get(), buffer.data(), buffer.size(), 0);
   if (size <= 0) {
     return size < 0 && would_block();

@@ -154,9 +154,7 @@ Json answer_verb(const Request& request, const std::vector<InspectedSession>& se
   const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
   if (verb == kVerbs.end()) {
     std::vector<std::string> known;
-    for (const auto& entry : kVerbs) {
-      known.emplace_back(entry.name);
-    }
+    std::ranges::transform(kVerbs, std::back_inserter(known), &Verb::name);
     Error error(Errc::kUsage, "unknown verb");
     error.with("verb", name);
     suggest(error, name, known);

@@ -82,9 +82,7 @@ class Analysis {
  private:
   void check_stage(std::string_view stage) const {
     std::vector<std::string> names;
-    for (const auto& node : blame_.nodes) {
-      names.push_back(node.stage);
-    }
+    std::ranges::transform(blame_.nodes, std::back_inserter(names), &BlameGraph::Node::stage);
     if (!stage.empty() && std::ranges::find(names, stage) == names.end()) {
       Error error(Errc::kNotFound, "no stage of that name");
       error.with("stage", stage);

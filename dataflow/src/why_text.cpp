@@ -41,7 +41,7 @@ std::string print_wait(const WhyStep& step, const WhyReport& report) {
 }
 
 std::string print_root(const WhyStep& step, const WhyReport& report) {
-  std::string text = label(step.stage, step.rank, report);
+  const std::string text = label(step.stage, step.rank, report);
   if (step.stage == "scheduler") {
     return text + ": stages that could run waited " + seconds(step.time) + " for a thread";
   }
