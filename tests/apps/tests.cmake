@@ -24,3 +24,11 @@ foreach(test IN ITEMS data_import_test data_verify_test)
     ASKOS_PROGRAM="$<TARGET_FILE:askos>"
     ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 endforeach()
+
+if(ASKOS_WITH_TORCH)
+  askos_add_test(apps/model_test TIMEOUT 600 LIBRARIES apps_support askos::io)
+  add_dependencies(apps_model_test askos askos-data askos-model)
+  target_compile_definitions(apps_model_test PRIVATE
+    ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+    ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+endif()
