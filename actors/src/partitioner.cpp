@@ -14,9 +14,11 @@ at::ScalarType scalar_type(DType dtype) {
   return dtype == DType::kFloat64 ? at::kDouble : at::kFloat;
 }
 
-comm::Range overlap(const comm::Range& a, const comm::Range& b) {
-  const auto begin = std::max(a.begin, b.begin);
-  return {begin, std::max(begin, std::min(a.end, b.end))};
+/// The part of `other` that lies in `range`; where there is none, an empty one at its beginning.
+comm::Range part_in(const comm::Range& range, const comm::Range& other) {
+  const auto begin = std::max(range.begin, other.begin);
+  const auto end = std::min(range.end, other.end);
+  return begin < end ? comm::Range{begin, end} : comm::Range{range.begin, range.begin};
 }
 
 /// [sample, row, cell, var], a view of the window's slot that keeps it held.
@@ -76,12 +78,12 @@ at::Tensor Partitioner::own_cells(at::Tensor rows) const {
   for (int member = 0; member < group.size(); ++member) {
     const int position = group.ranks[static_cast<std::size_t>(member)] % ranks_per_model;
     const auto wanted =
-        overlap(rank_.read_cells, comm::balanced_range(num_cells, ranks_per_model, position));
+        part_in(rank_.read_cells, comm::balanced_range(num_cells, ranks_per_model, position));
     parts.push_back(
         rows.narrow(2, wanted.begin - rank_.read_cells.begin, wanted.size()).reshape({-1}));
     send_counts.push_back(wanted.size() * entries_per_cell);
     received.push_back(
-        overlap(rank_.own_cells, comm::balanced_range(num_cells, group.size(), member)));
+        part_in(rank_.own_cells, comm::balanced_range(num_cells, group.size(), member)));
     receive_counts.push_back(received.back().size() * entries_per_cell);
   }
   const auto sent = at::cat(parts);

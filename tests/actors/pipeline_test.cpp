@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(Pipeline,
                                            Layout3{"FourRanksTwoReaders", 4, 0, 2},
                                            Layout3{"ThreeRanksOneReader", 3, 0, 1},
                                            Layout3{"TwoModelsOfTwoRanks", 4, 2, 0}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& layout) { return std::string(layout.param.name); });
 
 TEST(Training, RepeatsBitByBitOnOneLayout) {
   const Folder folder;
