@@ -90,12 +90,6 @@ Times run_chain(const Setup& setup) {
   return {wall / count, used * 1e9 / count};
 }
 
-std::vector<double> repeat(const Setup& setup) {
-  std::vector<double> times;
-  for (int i = 0; i < kRepetitions; ++i) times.push_back(run_chain(setup).wall_ns);
-  return times;
-}
-
 /// Interleaves the kinds, so that other load on the machine meets them alike.
 void compare_hops(Report& report) {
   const Setup wide{.count = 1'000'000};
