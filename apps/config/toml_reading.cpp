@@ -81,7 +81,7 @@ std::string describe(const TomlValue& value) {
 }  // namespace
 
 TomlValue load_toml(const fs::path& file, const std::vector<std::string>& settings) {
-  std::ifstream stream(file, std::ios::binary);
+  const std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
   if (fs::is_directory(file) || !stream) {
     throw Error(Errc::kNotFound, "cannot read file").with("file", file.string());

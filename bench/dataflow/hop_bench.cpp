@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one hop of a packet costs, against one plain CAF message per packet in the same run; that the
-// size of a payload does not matter; what the ledger and the trace ring cost. Every run checks
+// What one hop of a packet costs, against one plain CAF message per packet in the same run; that
+// the size of a payload does not matter; what the ledger and the trace ring cost. Every run checks
 // counts and sums first. `--memory SECONDS` holds the resident size of a slow graph against its
-// printed bound, `--idle SECONDS` the CPU time of a graph that waits. Exits 7 if a target is missed.
+// printed bound, `--idle SECONDS` the CPU time of a graph that waits. Exits 7 if a target is
+// missed.
 #include "dataflow/hop_report.hpp"
 #include "dataflow/hop_stages.hpp"
 #include "dataflow/plain_messages.hpp"
@@ -11,6 +12,7 @@
 #include <askos/dataflow/session.hpp>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,7 +22,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unistd.h>
 
 namespace askos::dataflow::bench {
 namespace {
@@ -32,8 +33,8 @@ struct Setup {
   int credit = 64;
   std::vector<BlobPtr> blobs = make_blobs(64, 8);
   Threading threading = Threading::kShared;
-  int num_work = 0;           // stages between source and sink
-  std::int64_t turns = 0;     // what each of them burns
+  int num_work = 0;        // stages between source and sink
+  std::int64_t turns = 0;  // what each of them burns
   bool ledger = true;
 };
 
@@ -183,7 +184,8 @@ void check_memory(Report& report, int seconds) {
   }
   const auto outcome = session->drain(std::chrono::seconds(30));
   if (!outcome.ok() || outcome.num_undelivered != 0 || sum->packets == 0) {
-    throw Error(Errc::kCheckFailed, "slow graph lost packets").with("lost", outcome.num_undelivered);
+    throw Error(Errc::kCheckFailed, "slow graph lost packets")
+        .with("lost", outcome.num_undelivered);
   }
   const double allowed = static_cast<double>(bound.value) * 1.05 + 8 * (1 << 20);
   report.add("resident growth", "bytes", {static_cast<double>(largest.value)}, allowed);

@@ -15,15 +15,19 @@ namespace askos::dataflow::bench {
 class Report {
  public:
   /// Adds the median of `values`; it must not exceed `target`, if one is given.
-  void add(const std::string& what, const std::string& unit, std::vector<double> values,
+  void add(const std::string& what,
+           const std::string& unit,
+           std::vector<double> values,
            double target = 0) {
     std::ranges::sort(values);
     rows_.push_back({what, unit, values[values.size() / 2], values.front(), values.back(), target});
   }
 
   /// Adds the median of the quotients, run by run.
-  void ratio(const std::string& what, const std::vector<double>& above,
-             const std::vector<double>& below, double target) {
+  void ratio(const std::string& what,
+             const std::vector<double>& above,
+             const std::vector<double>& below,
+             double target) {
     std::vector<double> quotients;
     for (std::size_t i = 0; i < above.size(); ++i) quotients.push_back(above[i] / below[i]);
     add(what, "ratio", std::move(quotients), target);
@@ -36,13 +40,16 @@ class Report {
     for (const auto& row : rows_) {
       const bool met = row.target == 0 || row.median <= row.target;
       all_met = all_met && met;
-      rows.push_back({{"what", row.what}, {"unit", row.unit}, {"median", row.median},
-                      {"least", row.least}, {"most", row.most}, {"target", row.target},
+      rows.push_back({{"what", row.what},
+                      {"unit", row.unit},
+                      {"median", row.median},
+                      {"least", row.least},
+                      {"most", row.most},
+                      {"target", row.target},
                       {"met", met}});
       if (as_json) continue;
       std::printf("%-32s %12.4g %12.4g %12.4g %-12s %s\n", row.what.c_str(), row.median, row.least,
-                  row.most, row.unit.c_str(),
-                  row.target == 0 ? "" : (met ? "met" : "MISSED"));
+                  row.most, row.unit.c_str(), row.target == 0 ? "" : (met ? "met" : "MISSED"));
     }
     if (as_json) std::cout << rows.dump(2) << "\n";
     return all_met;

@@ -50,7 +50,8 @@ class Work final : public Stage {
   Out<Blob> out{*this, "out"};
 
   static std::uint64_t burn(std::uint64_t seed, std::int64_t turns) noexcept {
-    for (std::int64_t i = 0; i < turns; ++i) seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    for (std::int64_t i = 0; i < turns; ++i)
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
     return seed;
   }
   void run(Context& context) override {

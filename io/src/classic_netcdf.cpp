@@ -136,7 +136,7 @@ void refuse_truncated_classic(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::array<char, 4> magic{};
   stream.read(magic.data(), magic.size());
-  const int version = magic[3];
+  const int version = static_cast<unsigned char>(magic[3]);
   if (!stream || std::string_view(magic.data(), 3) != "CDF" ||
       (version != 1 && version != 2 && version != 5)) {
     return;
