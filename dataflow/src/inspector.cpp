@@ -102,8 +102,9 @@ class Inspector::Server {
       }
       polls.clear();
       polls.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
-      clients_->append_polls(polls);
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_snapshot - now);
+      clients_->append_polls(polls, now);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          std::min(next_snapshot - now, InspectorClients::kPatience));
       if (::poll(polls.data(), polls.size(), static_cast<int>(left.count())) < 0) {
         continue;  // interrupted
       }

@@ -23,6 +23,27 @@ int pid_of(const std::filesystem::path& socket) {
   return socket.extension() == ".sock" ? pid : 0;
 }
 
+Error late(const std::filesystem::path& socket) {
+  return Error(Errc::kStalled, "process did not answer in time").with("socket", socket.string());
+}
+
+/// Connects; waits for a place in the backlog, which cannot be polled for. Throws after `until`.
+Descriptor connect_before(Nanoseconds until, const std::filesystem::path& socket) {
+  Descriptor descriptor;
+  Reach reach = connect_to(socket, descriptor);
+  while (reach == Reach::kBusy && steady_clock().now() < until) {
+    ::poll(nullptr, 0, 1);
+    reach = connect_to(socket, descriptor);
+  }
+  switch (reach) {
+    case Reach::kConnected: return descriptor;
+    case Reach::kBusy: throw late(socket);
+    default:
+      throw Error(Errc::kEnvironment, "nobody listens on the socket")
+          .with("socket", socket.string());
+  }
+}
+
 /// Waits until the descriptor is ready for `events`; throws after `until`.
 void await(const Descriptor& descriptor,
            short events,
@@ -36,7 +57,7 @@ void await(const Descriptor& descriptor,
       return;
     }
     if (left.count() <= 0) {
-      throw Error(Errc::kStalled, "process did not answer in time").with("socket", socket.string());
+      throw late(socket);
     }
   }
 }
@@ -50,7 +71,8 @@ std::vector<InspectedProcess> find_processes(const std::filesystem::path& folder
     const int pid = pid_of(entry.path());
     Descriptor descriptor;
     switch (pid > 0 ? connect_to(entry.path(), descriptor) : Reach::kOther) {
-      case Reach::kConnected: processes.push_back({pid, entry.path()}); break;
+      case Reach::kConnected:
+      case Reach::kBusy: processes.push_back({pid, entry.path()}); break;
       case Reach::kDead: std::filesystem::remove(entry.path(), ignored); break;
       case Reach::kOther: break;
     }
@@ -64,10 +86,7 @@ std::string ask(const std::filesystem::path& socket,
                 const std::string& request,
                 Nanoseconds deadline) {
   const Nanoseconds until = steady_clock().now() + deadline;
-  Descriptor descriptor;
-  if (connect_to(socket, descriptor) != Reach::kConnected) {
-    throw Error(Errc::kEnvironment, "nobody listens on the socket").with("socket", socket.string());
-  }
+  const Descriptor descriptor = connect_before(until, socket);
   const auto lost = [&](ssize_t result) {
     return result == 0 || (result < 0 && errno != EAGAIN && errno != EINTR);
   };

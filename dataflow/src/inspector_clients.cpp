@@ -23,8 +23,10 @@ InspectorClients::InspectorClients(Descriptor listener, int max_clients, Answer 
       max_clients_(static_cast<std::size_t>(std::max(max_clients, 1))),
       answer_(std::move(answer)) {}
 
-void InspectorClients::append_polls(std::vector<pollfd>& polls) const {
-  polls.push_back({.fd = listener_.get(), .events = POLLIN, .revents = 0});
+void InspectorClients::append_polls(std::vector<pollfd>& polls, Nanoseconds now) const {
+  const bool has_place = !is_full() || find_idle(now) != clients_.end();
+  const short newcomers = has_place ? POLLIN : 0;
+  polls.push_back({.fd = listener_.get(), .events = newcomers, .revents = 0});
   for (const auto& client : clients_) {
     const short events = client.pending.empty() ? POLLIN : POLLOUT;
     polls.push_back({.fd = client.descriptor.get(), .events = events, .revents = 0});
@@ -46,19 +48,31 @@ void InspectorClients::serve(const pollfd* polls, Nanoseconds now) {
     client = keep ? std::next(client) : clients_.erase(client);
   }
   if (has_newcomers) {
-    accept_all(now);
+    accept_some(now);
   }
 }
 
-void InspectorClients::accept_all(Nanoseconds now) {
-  for (;;) {
+std::list<InspectorClients::Client>::const_iterator InspectorClients::find_idle(
+    Nanoseconds now) const {
+  const auto idle_since = [](const Client& client) {
+    return client.pending.empty() ? client.last_active : Nanoseconds::max();
+  };
+  const auto idlest = std::ranges::min_element(clients_, {}, idle_since);
+  const bool is_idle =
+      idlest != clients_.end() && idlest->pending.empty() && now - idlest->last_active >= kPatience;
+  return is_idle ? idlest : clients_.end();
+}
+
+void InspectorClients::accept_some(Nanoseconds now) {
+  // Everybody here was polled in this round, so whoever had hung up is gone.
+  if (const auto idle = find_idle(now); is_full() && idle != clients_.end()) {
+    clients_.erase(idle);
+  }
+  while (!is_full()) {
     Descriptor descriptor(
         ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!descriptor.is_open()) {
       return;  // none left, or no descriptors left: the next poll tries again
-    }
-    if (clients_.size() >= max_clients_) {
-      clients_.erase(std::ranges::min_element(clients_, {}, &Client::last_active));
     }
     clients_.push_back({.descriptor = std::move(descriptor), .last_active = now});
   }

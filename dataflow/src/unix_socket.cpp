@@ -114,7 +114,11 @@ Reach connect_to(const std::filesystem::path& socket, Descriptor& descriptor) {
     descriptor = std::move(candidate);
     return Reach::kConnected;
   }
-  return errno == ECONNREFUSED ? Reach::kDead : Reach::kOther;
+  switch (errno) {
+    case EAGAIN: return Reach::kBusy;
+    case ECONNREFUSED: return Reach::kDead;
+    default: return Reach::kOther;
+  }
 }
 
 }  // namespace askos::dataflow

@@ -35,6 +35,7 @@ void prepare_socket_folder(const std::filesystem::path& folder);
 
 enum class Reach {
   kConnected,
+  kBusy,  ///< somebody listens, but the backlog is full
   kDead,  ///< the socket file is there, but nobody listens
   kOther,
 };

@@ -176,7 +176,7 @@ TEST_F(InspectorTest, ServesNewcomersHoweverManyClientsIdle) {
   auto few = options();
   few.max_clients = 8;
   const Inspector inspector(few);
-  std::vector<Descriptor> idle(100);
+  std::vector<Descriptor> idle(20);
   for (auto& client : idle) {
     while (!client.is_open()) {
       (void)connect_to(inspector.socket(), client);  // the backlog may be full for a moment
@@ -200,6 +200,22 @@ TEST_F(InspectorTest, IsNotHeldUpByAClientThatDoesNotRead) {
     EXPECT_EQ(ask_json(inspector, {{"verb", "ps"}})["ok"], true);
   }
   session->stop();
+}
+
+TEST_F(InspectorTest, SaysThatABusyProcessIsLate) {
+  prepare_socket_folder(options().folder);
+  const auto [listener, socket] = listen_in(options().folder);
+  std::vector<Descriptor> backlog;
+  for (Reach reach = Reach::kConnected; reach == Reach::kConnected;) {
+    reach = connect_to(socket, backlog.emplace_back());
+  }
+  EXPECT_EQ(find_processes(options().folder).size(), 1U);  // busy is not dead
+  try {
+    (void)ask(socket, "{}", 1ms);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::kStalled) << error.what();
+  }
 }
 
 TEST_F(InspectorTest, KeepsItsSocketToItsUserAndCleansUp) {

@@ -20,7 +20,7 @@ struct InspectorOptions {
   std::filesystem::path folder = socket_folder();
   Nanoseconds snapshot_interval = std::chrono::milliseconds(100);
   Nanoseconds history = std::chrono::seconds(10);  ///< how far back `why` and `top` can look
-  int max_clients = 200;  ///< beyond this, the client that has been idle longest is hung up on
+  int max_clients = 200;  ///< beyond this, newcomers wait for a client to leave or to fall idle
 };
 
 /// Answers questions about the sessions of this process on a Unix socket that only its user may
@@ -70,7 +70,7 @@ struct InspectedProcess {
 };
 
 /// Lists the processes whose inspector listens in `folder`, in order of their id, and removes the
-/// sockets of those that have died.
+/// sockets of those that have died. Does not block: a process too busy to take it is listed.
 [[nodiscard]] std::vector<InspectedProcess> find_processes(
     const std::filesystem::path& folder = socket_folder());
 
