@@ -57,8 +57,27 @@ std::string with_digits(double value, int digits) {
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
-/// Splits the records by their `event`; the last score and ledger of each name win, so that a
-/// resumed run shows its end.
+/// Adds a stage's ledger. The second one of a stage begins a later run of its graph, which may have
+/// another number of ranks: what the earlier run left goes.
+void add_ledger(Json& ledgers, const Json& record) {
+  const auto same = [&](const Json& other, const char* key) {
+    return other.value(key, Json()) == record.value(key, Json());
+  };
+  const bool again = std::ranges::any_of(ledgers, [&](const Json& other) {
+    return same(other, "graph") && same(other, "stage") && same(other, "rank");
+  });
+  Json kept = Json::array();
+  for (const auto& other : ledgers) {
+    if (!again || !same(other, "graph")) {
+      kept.push_back(other);
+    }
+  }
+  kept.push_back(record);
+  ledgers = std::move(kept);
+}
+
+/// Splits the records by their `event`; the last score of each name and the last run of each graph
+/// win, so that a resumed run shows its end.
 Json collect(const std::vector<Json>& records) {
   Json data = {{"steps", Json::array()}, {"scores", Json::array()}, {"ledger", Json::array()}};
   double peak_bytes = 0;
@@ -80,7 +99,7 @@ Json collect(const std::vector<Json>& records) {
     } else if (event == "score" && record.value("split", "") == "test") {
       replace(data["scores"], record, "variable", "cells", "lead_h");
     } else if (event == "ledger") {
-      replace(data["ledger"], record, "stage", "rank");
+      add_ledger(data["ledger"], record);
     } else if (event == "memory") {
       peak_bytes = std::max(peak_bytes, record.value("peak_resident_bytes", 0.0));
     }
