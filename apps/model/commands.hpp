@@ -17,5 +17,6 @@ struct ModelLine {
 void add_train(const ModelLine& line);
 void add_evaluate(const ModelLine& line);
 void add_forecast(const ModelLine& line);
+void add_parity(const ModelLine& line);
 
 }  // namespace askos::apps

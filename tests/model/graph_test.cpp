@@ -165,7 +165,7 @@ TEST(EdgeAttributes, PointNorthToASourceInTheNorth) {
 TEST(VoronoiAreas, AreThoseOfTheReference) {
   for (const char* name : {"base", "multistep_premlp"}) {
     const ParityCase parity(name);
-    const auto stored = detail::doubles(
+    const auto stored = doubles(
         read_tensors(kParityFolder / name / "graph.safetensors").at("nodes.data.area_weight"));
     const auto areas = voronoi_areas(parity.graph.data);
     const double largest = *std::max_element(areas.begin(), areas.end());
@@ -185,8 +185,8 @@ TEST(VoronoiAreas, RefuseNodesOfOneHemisphere) {
 
 TEST(SortByDestination, IsTheReferenceOrder) {
   const ParityCase parity("base");
-  const auto order = detail::integers(read_tensors(kParityFolder / "base" / "graph.safetensors")
-                                          .at("edges.data_to_hidden.sort_perm"));
+  const auto order = apps::integers(read_tensors(kParityFolder / "base" / "graph.safetensors")
+                                        .at("edges.data_to_hidden.sort_perm"));
   const Edges sorted = sort_by_destination(parity.graph.data_to_hidden);
   for (std::size_t e = 0; e < order.size(); ++e) {
     const auto from = static_cast<std::size_t>(order[e]);

@@ -16,8 +16,8 @@ Problem problem(const ParityCase& parity) {
           .x = stored("x").squeeze(2),  // one ensemble member
           .target = stored("target").squeeze(2),
           .node_factors = stored("loss.node_weights"),
-          .variable_factors = detail::doubles(stored("loss.variable_weights")),
-          .time_factors = detail::doubles(stored("loss.time_weights"))};
+          .variable_factors = doubles(stored("loss.variable_weights")),
+          .time_factors = doubles(stored("loss.time_weights"))};
 }
 
 /// Checks gradients of all parameters by the rule of model.json.
@@ -53,7 +53,7 @@ void expect_reference(const ParityCase& parity, const Result& result, bool float
             double(tolerance["grad_x_max_abs"]));
 
   EXPECT_EQ(result.grad_parameters.size(), parity.json["parameters"]["names"].size());
-  expect_gradients(result.grad_parameters, parity.io, tolerance);
+  expect_gradients(result.grad_parameters, parity.io.all(), tolerance);
 }
 
 class Parity : public ::testing::TestWithParam<std::string> {};
@@ -103,7 +103,7 @@ class Rollout : public ::testing::TestWithParam<Layout> {};
 TEST_P(Rollout, GivesTheReferenceGradients) {
   const ParityCase parity("base");
   const NamedTensors stored = read_tensors(kParityFolder / "training" / "rollout.safetensors");
-  const auto json = detail::read_json(kParityFolder / "training" / "training.json")["rollout"];
+  const auto json = read_json(kParityFolder / "training" / "training.json")["rollout"];
   const auto positions = [&](const char* name) {
     return at::tensor(parity.json["variables"][name].get<std::vector<std::int64_t>>(), at::kLong);
   };
@@ -121,7 +121,7 @@ TEST_P(Rollout, GivesTheReferenceGradients) {
     const auto scalers = std::vector<Scaler>{
         {"node_weights",
          stored.at("loss.node_weights").narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
-        variable_weights(detail::doubles(stored.at("loss.variable_weights")))};
+        variable_weights(doubles(stored.at("loss.variable_weights")))};
     at::Tensor x = batch.narrow(1, 0, 2).index_select(3, positions("data_input_full"));
     at::Tensor loss = at::zeros({}, at::kDouble);
     for (std::int64_t step = 0; step < 3; ++step) {

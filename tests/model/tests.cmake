@@ -1,6 +1,6 @@
 foreach(test IN ITEMS graph parity sharding training)
   askos_add_test(model/${test}_test PCH_FROM askos_model
-    LIBRARIES askos::model askos::io nlohmann_json::nlohmann_json)
+    LIBRARIES askos_parity)
   target_compile_definitions(model_${test}_test PRIVATE
     ASKOS_PARITY_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/parity")
 endforeach()

@@ -16,7 +16,7 @@ namespace {
 
 /// The reference's twenty steps: tests/parity/training/adamw.json.
 struct ReferenceRun {
-  ReferenceRun() : json(detail::read_json(kParityFolder / "training" / "adamw.json")) {
+  ReferenceRun() : json(read_json(kParityFolder / "training" / "adamw.json")) {
     options.learning_rate = {.kind = LearningRate::Kind::kCosineFromStart,
                              .peak = json["optimizer"]["lr"],
                              .floor = json["schedule"]["lr_min"],
@@ -37,7 +37,7 @@ struct ReferenceRun {
 struct Training {
   Training(const ReferenceRun& reference, comm::Communicator& ranks, bool float64)
       : network(reference.parity.config, reference.parity.graph, ranks, {.float64 = float64}) {
-    const NamedTensors& io = reference.parity.io;
+    const NamedTensors& io = reference.parity.io.all();
     const comm::Range own = network.own_data();
     const auto shard_of = [&](const char* name) {
       return io.at(name)
@@ -52,8 +52,8 @@ struct Training {
     options.scalers = {
         {"node_weights",
          io.at("loss.node_weights").narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
-        variable_weights(detail::doubles(io.at("loss.variable_weights"))),
-        time_weights(detail::doubles(io.at("loss.time_weights")))};
+        variable_weights(doubles(io.at("loss.variable_weights"))),
+        time_weights(doubles(io.at("loss.time_weights")))};
     trainer.emplace(network, ranks, options);
   }
 
@@ -188,11 +188,10 @@ TEST(Trainer, SplitsABatchOverModelsAsOneModelTakesIt) {
     Training training(reference, *model_ranks, true);
     TrainerOptions options = reference.options;
     const comm::Range own = training.network.own_data();
-    options.scalers = {
-        {"node_weights", reference.parity.io.at("loss.node_weights")
-                             .narrow(0, own.begin, own.size())
-                             .view({1, 1, -1, 1})},
-        variable_weights(detail::doubles(reference.parity.io.at("loss.variable_weights")))};
+    options.scalers = {{"node_weights", reference.parity.io.at("loss.node_weights")
+                                            .narrow(0, own.begin, own.size())
+                                            .view({1, 1, -1, 1})},
+                       variable_weights(doubles(reference.parity.io.at("loss.variable_weights")))};
     training.trainer.reset();
     Trainer trainer(training.network, ranks, options);
     const Batch batch =

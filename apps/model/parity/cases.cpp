@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parity/cases.hpp"
+
+#include "parity/json_object.hpp"
+
+#include <askos/base/error.hpp>
+
+#include <ATen/ATen.h>
+
+namespace askos::apps {
+namespace {
+
+/// The stored tensor without its ensemble axis, which has length 1: [batch, time, grid, variable].
+at::Tensor without_ensemble(const TensorFile& io, const std::string& name) {
+  const at::Tensor& tensor = io.at(name, 5);
+  if (tensor.size(2) != 1) {
+    throw Error(Errc::kInvalidInput, "this model runs one ensemble member")
+        .with("file", io.path().string())
+        .with("tensor", name)
+        .with("members", tensor.size(2));
+  }
+  return tensor.squeeze(2);
+}
+
+}  // namespace
+
+Problem make_problem(const ModelCase& model) {
+  const TensorFile& io = model.io;
+  return {.config = model.config,
+          .graph = model.graph,
+          .weights = model.weights,
+          .x = without_ensemble(io, "x"),
+          .target = without_ensemble(io, "target"),
+          .node_factors = io.at("loss.node_weights", 1),
+          .variable_factors = doubles(io.at("loss.variable_weights", 1)),
+          .time_factors = doubles(io.at("loss.time_weights", 1))};
+}
+
+Layout make_layout(const ModelCase& model, const ParityOptions& options) {
+  return {.num_ranks = options.num_ranks,
+          .chunks = options.chunks.value_or(model.config.encoder.num_chunks),
+          .segments = options.segments.value_or(model.config.processor.num_chunks)};
+}
+
+std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptions& options) {
+  const JsonObject description(model.json, (model.folder / "model.json").string() + ": ");
+  const JsonObject loss = description.object("loss");
+  (void)loss.choose<bool>("class", {{"MSELoss", true}});
+  const JsonObject tolerance = description.object("tolerance");
+  const bool float64 = options.dtype == DType::kFloat64;
+  const Result result = run(make_problem(model), make_layout(model, options), float64);
+
+  // In float64 the reference stored output and loss; its gradients are float32 ones.
+  const JsonObject exact = float64 ? tolerance.object("fp64") : tolerance;
+  const std::string suffix = float64 ? "_fp64" : "";
+  const TensorFile& io = model.io;
+  std::vector<Comparison> rows;
+  rows.push_back(compare("y" + suffix, result.y, without_ensemble(io, "y" + suffix),
+                         exact.get<double>("y_max_abs")));
+  rows.push_back(compare("loss" + suffix, result.loss, io.at("loss.value" + suffix).item<double>(),
+                         exact.get<double>("loss_rel")));
+  rows.push_back(compare("grad.x", result.grad_x, without_ensemble(io, "grad.x"),
+                         tolerance.get<double>("grad_x_max_abs")));
+  const auto gradients =
+      compare_gradients(result.grad_parameters, io.all(), tolerance.get<double>("grad_param_rel"),
+                        tolerance.get<double>("grad_param_floor"));
+  rows.insert(rows.end(), gradients.begin(), gradients.end());
+  return rows;
+}
+
+std::vector<Comparison> run_case(const std::filesystem::path& folder,
+                                 const ParityOptions& options) {
+  if (exists(folder / "model.json")) {
+    return run_model_case(read_model_case(folder), options);
+  }
+  throw Error(Errc::kNotFound, "folder is no parity case: it holds no model.json")
+      .with("folder", folder.string());
+}
+
+}  // namespace askos::apps

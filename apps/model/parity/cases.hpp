@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `askos parity` runs: one function per kind of folder (tests/parity/README.md).
+#pragma once
+
+#include "parity/comparison.hpp"
+#include "parity/model_case.hpp"
+#include "parity/sharded_run.hpp"
+
+#include <askos/base/shape.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace askos::apps {
+
+/// How cases are run. What is not given is as the reference ran the case.
+struct ParityOptions {
+  int num_ranks = 1;
+  std::optional<int> chunks;
+  std::optional<int> segments;
+  DType dtype = DType::kFloat32;
+};
+
+/// A model case as a problem: with the reference's weights, and its loss factors as stored.
+[[nodiscard]] Problem make_problem(const ModelCase& model);
+
+/// Returns how `options` spread `model`.
+[[nodiscard]] Layout make_layout(const ModelCase& model, const ParityOptions& options);
+
+/// Runs forward, loss and backward of a folder with model.json and compares output, loss and
+/// gradients.
+[[nodiscard]] std::vector<Comparison> run_model_case(const ModelCase& model,
+                                                     const ParityOptions& options);
+
+/// Runs a folder of any kind: what it holds says which. Throws one line on bad input.
+[[nodiscard]] std::vector<Comparison> run_case(const std::filesystem::path& folder,
+                                               const ParityOptions& options);
+
+}  // namespace askos::apps

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs one problem on any layout of ranks, chunks and segments and puts the parts together.
+#pragma once
+
+#include <askos/model/network.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace askos::apps {
+
+/// A model with data and the factors of its loss.
+struct Problem {
+  model::ModelConfig config;
+  model::Graph graph;
+  model::NamedTensors weights;  ///< empty: as the seed makes them
+  at::Tensor x;                 ///< [batch, time, grid, variable]
+  at::Tensor target;            ///< [batch, time, grid, variable]
+  at::Tensor node_factors;      ///< [grid]
+  std::vector<double> variable_factors;
+  std::vector<double> time_factors;
+};
+
+/// How a problem is spread over ranks and cut into pieces: changes no number but for rounding.
+struct Layout {
+  std::string name = {};
+  int num_ranks = 1;
+  int chunks = 0;    ///< of encoder and decoder
+  int segments = 0;  ///< of the processor
+  model::AttentionBackend attention = model::AttentionBackend::kLoops;
+};
+
+/// Returns `config` with what `layout` says.
+[[nodiscard]] model::ModelConfig with_layout(model::ModelConfig config, const Layout& layout);
+
+struct Result {
+  at::Tensor y;  ///< [batch, time, grid, variable]
+  double loss = 0;
+  at::Tensor grad_x;
+  model::NamedTensors grad_parameters;  ///< summed over ranks
+};
+
+/// Runs forward, squared-error loss and backward.
+[[nodiscard]] Result run(const Problem& problem, const Layout& layout, bool float64);
+
+/// Returns the gradients of a network's parameters, zeros where there are none.
+[[nodiscard]] model::NamedTensors gradients_of(const model::Network& network);
+
+/// Adds up what each rank found, in rank order.
+[[nodiscard]] model::NamedTensors sum(const std::vector<model::NamedTensors>& of_ranks);
+
+}  // namespace askos::apps
