@@ -2,6 +2,7 @@
 #include "command_line/error_report.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 #include <string>
 
@@ -31,6 +32,8 @@ int report(const Error& error) {
 }
 
 int run_reporting(const std::function<int()>& body) {
+  // A file that outgrows a limit (ulimit -f) is a failed write to report, as a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return body();
   } catch (...) {

@@ -11,6 +11,12 @@ bool stdout_is_terminal() {
   return isatty(STDOUT_FILENO) == 1;
 }
 
+std::string progress_bar(std::int64_t done, std::int64_t total) {
+  constexpr std::int64_t kWidth = 24;
+  const auto filled = static_cast<std::size_t>(total > 0 ? kWidth * done / total : kWidth);
+  return "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "]";
+}
+
 Nanoseconds ProgressLine::interval() const {
   return terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(1000);
 }

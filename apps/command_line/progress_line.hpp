@@ -3,11 +3,15 @@
 
 #include <askos/base/clock.hpp>
 
+#include <cstdint>
 #include <string>
 
 namespace askos::apps {
 
 [[nodiscard]] bool stdout_is_terminal();
+
+/// Draws how much of `total` is done: `[######..................]`.
+[[nodiscard]] std::string progress_bar(std::int64_t done, std::int64_t total);
 
 /// Shows how far a run is: one line that is rewritten on a terminal, plain lines now and then
 /// elsewhere.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "command_line/progress_line.hpp"
+#include "command_line/stop_signal.hpp"
 #include "commands.hpp"
 #include "import_recipe.hpp"
 
+#include <askos/base/error.hpp>
 #include <askos/base/unit.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -50,9 +54,53 @@ void print(const io::ImportReport& report) {
   }
 }
 
-int import(const ImportOptions& options, bool json) {
+/// Shows how far an import is, and gives it up after a signal.
+class ImportProgress {
+ public:
+  ImportProgress(std::string out, bool quiet) : out_(std::move(out)), quiet_(quiet) {}
+
+  void operator()(std::string_view phase, std::int64_t done, std::int64_t total) {
+    if (stop_.arrived()) {
+      throw Error(Errc::kEnvironment, "import was stopped by a signal; nothing is left of it")
+          .with("file", out_);
+    }
+    const Nanoseconds now = steady_clock().now();
+    if (quiet_ || now - shown_at_ < line_.interval()) {
+      return;
+    }
+    shown_at_ = now;
+    line_.show(progress_bar(done, total) + "  " + std::string(phase) + "  " + std::to_string(done) +
+               "/" + std::to_string(total));
+  }
+
+ private:
+  std::string out_;
+  bool quiet_;
+  StopSignal stop_;
+  ProgressLine line_;
+  Nanoseconds shown_at_ = steady_clock().now();
+};
+
+/// A fault of no file in particular is one of what the recipe asks for.
+io::ImportReport import_as(const ImportOptions& options, const io::Progress& progress) {
   const auto recipe = load_import_recipe(options.recipe, options.settings);
-  const auto report = io::import_netcdf(recipe, options.out);
+  try {
+    return io::import_netcdf(recipe, options.out, io::system_file_operations(), progress);
+  } catch (Error& error) {
+    const auto names_file = [](const auto& entry) { return entry.first == "file"; };
+    if (std::ranges::none_of(error.values(), names_file)) {
+      error.with("recipe", options.recipe);
+    }
+    throw;
+  }
+}
+
+int import(const ImportOptions& options, bool json) {
+  io::ImportReport report;
+  {
+    ImportProgress progress(options.out, json);
+    report = import_as(options, std::ref(progress));
+  }
   if (json) {
     std::cout << to_json(report).dump() << "\n";
   } else {
@@ -77,7 +125,8 @@ void add_import(const CommandLine& line) {
   add_common_options(command, line.common);
   command.footer(
       "Example: askos import examples/storm/import.toml --out storm.h5\n"
-      "The dataset appears when it is complete and has been checked; after a fault there is none.");
+      "The dataset appears when it is complete and has been checked; after a fault or Ctrl-C (exit "
+      "code 6) there is none.");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return import(*options, common.json); };
   });

@@ -123,8 +123,14 @@ void read(const Place& place, std::vector<io::ImportVariable>& target) {
   if (!place.value->is_array()) {
     throw place.fault("one [[variables]] for each variable");
   }
-  for (const auto& variable : place.value->as_array()) {
-    target.push_back(read_variable({&variable, place.key}));
+  for (const auto& value : place.value->as_array()) {
+    auto variable = read_variable({&value, place.key});
+    if (std::ranges::find(target, variable.name, &io::ImportVariable::name) != target.end()) {
+      throw Place{&value, place.key + ".name"}
+          .locate(Error(Errc::kInvalidInput, "two variables have the same name"))
+          .with("found", variable.name);
+    }
+    target.push_back(std::move(variable));
   }
 }
 

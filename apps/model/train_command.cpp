@@ -44,19 +44,14 @@ class TrainingProgress {
       return;
     }
     shown_at_ = report.at;
-    line_.show(bar(done) + "  step " + std::to_string(done) + "/" + std::to_string(num_steps_) +
-               "  loss " + fixed(report.result.loss, 4) + pace(done, report.at));
+    line_.show(progress_bar(done, num_steps_) + "  step " + std::to_string(done) + "/" +
+               std::to_string(num_steps_) + "  loss " + fixed(report.result.loss, 4) +
+               pace(done, report.at));
   }
 
   void finish() { line_.finish(); }
 
  private:
-  [[nodiscard]] std::string bar(std::int64_t done) const {
-    constexpr std::int64_t kWidth = 24;
-    const auto filled = static_cast<std::size_t>(kWidth * done / num_steps_);
-    return "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "]";
-  }
-
   [[nodiscard]] std::string pace(std::int64_t done, Nanoseconds at) const {
     if (done - first_step_ < 2) {
       return "";
@@ -109,8 +104,12 @@ int train(const TrainOptions& options, bool json) {
   if (options.fresh) {
     clear_run(config);
   }
-  write_resolved(config);
   auto hooks = make_hooks(stop);
+  // Not before all else has been accepted: the folder may hold the run of another model.
+  hooks.on_session = [&config, attach = hooks.on_session](const dataflow::Session& session) {
+    write_resolved(config);
+    return attach ? attach(session) : nullptr;
+  };
   TrainingProgress progress(config.training.steps, json);
   hooks.on_step = [&](const actors::StepReport& report) { progress.show(report); };
   if (!json) {

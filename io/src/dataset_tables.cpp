@@ -97,7 +97,7 @@ std::uint32_t tables_crc(const DatasetInfo& info, const DatasetTables& tables) {
 
 void check_info(const DatasetInfo& info) {
   std::vector<std::string> faults;
-  const auto expect = [&](bool holds, const char* claim) {
+  const auto expect = [&](bool holds, const std::string& claim) {
     if (!holds) {
       faults.emplace_back(claim);
     }
@@ -114,7 +114,9 @@ void check_info(const DatasetInfo& info) {
   expect(info.longitudes.size() == cells, "as many longitudes as latitudes");
   expect(in_range(info.latitudes, -90, 90), "latitudes lie within -90 and 90");
   expect(in_range(info.longitudes, -360, 720), "longitudes lie within -360 and 720");
-  expect(info.chunk_cells >= 0 && info.chunk_cells <= info.num_cells(), "a chunk fits into a row");
+  expect(info.chunk_cells >= 0 && info.chunk_cells <= info.num_cells(),
+         "chunk_cells " + std::to_string(info.chunk_cells) + " is within 0 and the " +
+             std::to_string(info.num_cells()) + " cells of a row");
   expect(info.grid_cells.empty() || info.grid_cells.size() == cells, "one grid position per cell");
   expect(info.statistics_rows.begin >= 0 && info.statistics_rows.size() >= 1 &&
              info.statistics_rows.end <= info.num_rows,

@@ -59,7 +59,7 @@ DatasetWriter::~DatasetWriter() {
   }
 }
 
-void DatasetWriter::finish(std::span<const ShardResult> shards) {
+void DatasetWriter::finish(std::span<const ShardResult> shards, const Progress& progress) {
   const FieldLayout& layout = plan_.layout;
   DatasetTables tables;
   tables.row_state = assemble_rows(shards, layout);
@@ -70,7 +70,7 @@ void DatasetWriter::finish(std::span<const ShardResult> shards) {
   const FieldScan scan = scan_fields(
       file, layout,
       [this](std::int64_t row, std::int64_t chunk) { return plan_.offset_of(row, chunk); },
-      tables.row_state, info_.statistics_rows);
+      tables.row_state, info_.statistics_rows, progress);
   check_crcs(tables.chunk_crc, scan.chunk_crc, layout, plan_.file);
   for (std::size_t i = 0; i < info_.variables.size(); ++i) {
     info_.variables[i].statistics = scan.statistics[i];

@@ -18,12 +18,14 @@ class Scanner {
           const FieldLayout& layout,
           const ChunkOffset& offset_of,
           const std::vector<std::uint8_t>& row_present,
-          comm::Range statistics_rows)
+          comm::Range statistics_rows,
+          const Progress& progress)
       : file_(file),
         layout_(layout),
         offset_of_(offset_of),
         row_present_(row_present),
         statistics_rows_(statistics_rows),
+        progress_(progress),
         sums_(static_cast<std::size_t>(layout.num_variables)),
         tendency_sums_(sums_.size()) {
     const auto chunk_values = static_cast<std::size_t>(layout.chunk_bytes()) / sizeof(float);
@@ -56,6 +58,10 @@ class Scanner {
 
   void scan_column(std::int64_t chunk) {
     for (std::int64_t row = 0; row < layout_.num_rows; ++row) {
+      if (progress_) {
+        progress_("checking", chunk * layout_.num_rows + row,
+                  layout_.num_rows * layout_.chunks_per_row());
+      }
       const std::int64_t offset = present(row) ? offset_of_(row, chunk) : -1;
       if (offset < 0) {
         continue;
@@ -103,6 +109,7 @@ class Scanner {
   const ChunkOffset& offset_of_;
   const std::vector<std::uint8_t>& row_present_;
   comm::Range statistics_rows_;
+  const Progress& progress_;
   std::vector<StatisticsSum> sums_;
   std::vector<StatisticsSum> tendency_sums_;
   std::vector<float> now_;
@@ -118,8 +125,9 @@ FieldScan scan_fields(const File& file,
                       const FieldLayout& layout,
                       const ChunkOffset& offset_of,
                       const std::vector<std::uint8_t>& row_present,
-                      comm::Range statistics_rows) {
-  return Scanner(file, layout, offset_of, row_present, statistics_rows).run();
+                      comm::Range statistics_rows,
+                      const Progress& progress) {
+  return Scanner(file, layout, offset_of, row_present, statistics_rows, progress).run();
 }
 
 }  // namespace askos::io

@@ -3,6 +3,7 @@
 
 #include <askos/io/dataset_info.hpp>
 #include <askos/io/file.hpp>
+#include <askos/io/progress.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -24,11 +25,13 @@ using ChunkOffset = std::function<std::int64_t(std::int64_t row, std::int64_t ch
 
 /// Reads every chunk of the rows whose `row_present` is set, chunk column by chunk column, so that
 /// two chunks fit all the memory it needs. Statistics come from `statistics_rows`; a tendency needs
-/// both of its rows there. The result does not depend on who wrote the chunks.
+/// both of its rows there. The result does not depend on who wrote the chunks. `progress` hears of
+/// each chunk.
 [[nodiscard]] FieldScan scan_fields(const File& file,
                                     const FieldLayout& layout,
                                     const ChunkOffset& offset_of,
                                     const std::vector<std::uint8_t>& row_present,
-                                    comm::Range statistics_rows);
+                                    comm::Range statistics_rows,
+                                    const Progress& progress = {});
 
 }  // namespace askos::io

@@ -19,7 +19,8 @@ namespace {
 /// The source files, open, and what the recipe wants from them.
 class Import {
  public:
-  explicit Import(const ImportRecipe& recipe) : recipe_(recipe) {
+  Import(const ImportRecipe& recipe, const Progress& progress)
+      : recipe_(recipe), progress_(progress) {
     if (recipe.variables.empty()) {
       throw Error(Errc::kInvalidInput, "recipe names no variables");
     }
@@ -51,6 +52,7 @@ class Import {
     std::vector<double> values;
     row_present_.assign(time_.positions.size(), true);
     for (std::size_t row = 0; row < time_.positions.size(); ++row) {
+      tell("looking for values", row);
       std::vector<bool> valid(num_cells, true);
       row_present_[row] = time_.positions[row] >= 0 && all_have_values(row, valid, values);
       if (row_present_[row] && recipe_.mask == MaskRule::kValidInAllRows) {
@@ -116,6 +118,7 @@ class Import {
     std::vector<double> values;
     std::vector<float> row_values(cells_.size() * variables_.size());
     for (std::size_t row = 0; row < row_present_.size(); ++row) {
+      tell("copying", row);
       if (!row_present_[row]) {
         continue;
       }
@@ -150,6 +153,13 @@ class Import {
   }
 
  private:
+  void tell(const char* phase, std::size_t row) const {
+    if (progress_) {
+      progress_(phase, static_cast<std::int64_t>(row),
+                static_cast<std::int64_t>(row_present_.size()));
+    }
+  }
+
   void add_variable(const ImportVariable& variable, std::optional<std::int64_t>& num_times) {
     const NetcdfFile& file = files_.at(recipe_.folder / variable.file);
     variables_.emplace_back(file, variable, recipe_.axes, grid_);
@@ -219,6 +229,7 @@ class Import {
     }
     if (rows.size() == 0) {
       throw Error(Errc::kInvalidInput, "statistics are wanted from a time without rows")
+          .with("key", "statistics.begin, statistics.end")
           .with("first", format_time(info.first_time))
           .with("last", format_time(info.time_of(info.num_rows - 1)));
     }
@@ -226,6 +237,7 @@ class Import {
   }
 
   const ImportRecipe& recipe_;
+  const Progress& progress_;
   std::map<std::filesystem::path, NetcdfFile> files_;
   SourceGrid grid_;
   std::vector<SourceVariable> variables_;
@@ -249,12 +261,13 @@ MaskRule parse_mask_rule(std::string_view name) {
 
 ImportReport import_netcdf(const ImportRecipe& recipe,
                            const std::filesystem::path& out,
-                           FileOperations& operations) {
-  Import import(recipe);
+                           FileOperations& operations,
+                           const Progress& progress) {
+  Import import(recipe, progress);
   import.find_valid();
   DatasetWriter writer(out, import.describe(), operations);
   const ShardResult shard = import.copy(writer, operations);
-  writer.finish({&shard, 1});
+  writer.finish({&shard, 1}, progress);
   return import.report(out);
 }
 

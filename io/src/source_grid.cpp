@@ -40,7 +40,7 @@ SourceGrid read_grid(const NetcdfFile& file, const ImportAxes& axes) {
 SourceTime read_time(const NetcdfFile& file, const ImportRecipe& recipe, std::int64_t length) {
   SourceTime time;
   if (recipe.time.origin.has_value() != recipe.time.step.has_value()) {
-    throw Error(Errc::kInvalidInput, "recipe gives only one of time origin and step");
+    throw Error(Errc::kInvalidInput, "recipe gives only one of time.origin and time.step");
   }
   if (recipe.time.origin) {
     time.first = *recipe.time.origin;

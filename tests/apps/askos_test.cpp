@@ -343,5 +343,14 @@ TEST_F(AskosTest, TellsAllFaultsOfAFileALineEach) {
   EXPECT_THAT(ended.err, AllOf(HasSubstr("nearest=count"), HasSubstr("nearest=sink")));
 }
 
+TEST_F(AskosTest, TellsAllFaultsOfARefusedPlanALineEach) {
+  const std::vector<std::string> arguments{kGraphs + "starved_pair.toml", "--set",
+                                           "limits.host=64"};
+  const auto ended = run({"run", arguments[0], arguments[1], arguments[2]});
+  EXPECT_EQ(ended.exit_code, 5);
+  EXPECT_EQ(std::ranges::count(ended.err, '\n'), 2) << ended.err;
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("fork.out1>meet.in1"), HasSubstr("64 B")));
+}
+
 }  // namespace
 }  // namespace askos::apps

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -200,6 +201,39 @@ TEST_F(DataImport, NamesTheFileAndTheNearestVariable) {
                             (kStorm / "Tstorm.cdf").string() + ", variable=tt, nearest=t\n");
 }
 
+TEST_F(DataImport, NamesTheRecipeWhenNoFileIsToBlame) {
+  const std::string recipe = (folder_.path() / "recipe.toml").string();
+  expect_recipe_refused("name = \"t\"", "name = \"p\"",
+                        "two variables have the same name: file=" + recipe +
+                            ", line=32, key=variables.name, found=p\n");
+  expect_recipe_refused("step = \"6h\"", "",
+                        "only one of time.origin and time.step: recipe=" + recipe + "\n");
+  const auto refuses = [&](const std::string& setting, const std::string& text) {
+    expect_refused(import(kRecipe, {"--set", setting}), 2, text + ", recipe=" + kRecipe + "\n");
+  };
+  refuses("chunk_cells=5000", "chunk_cells 5000 is within 0 and the 964 cells of a row'");
+  refuses("statistics.begin=2001-01-01",
+          "a time without rows: key='statistics.begin, statistics.end', "
+          "first=1996-01-05T00:00:00, last=1996-01-20T18:00:00");
+  refuses("mask.rule=all_cells",
+          "NaN where it is not allowed: variable=p, time=1996-01-05T00:00:00, values=224");
+}
+
+TEST_F(DataImport, EndsOnASignalAndLeavesNothing) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    // The program is born with the signals blocked, so that this one waits until it looks.
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    Program program(ASKOS_PROGRAM, {"import", kRecipe, "--out", out_.string()}, folder_.path());
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    program.signal(signal);
+    expect_refused(program.wait(), 6,
+                   "import was stopped by a signal; nothing is left of it: file=" + out_.string());
+  }
+}
+
 TEST_F(DataImport, RefusesASourceThatIsMissingOrTruncated) {
   const fs::path source = folder_.path() / "T.cdf";
   const std::string recipe = recipe_with("Tstorm.cdf", source.string());
@@ -225,6 +259,17 @@ TEST_F(DataImport, LeavesNoHalfWrittenFileOnAFullDisk) {
   expect_refused(import(kRecipe), 6, "disk full: file=" + out_.string() + ".tmp");
   EXPECT_TRUE(fs::is_empty(disk));
   EXPECT_EQ(::umount(disk.c_str()), 0);
+}
+
+TEST_F(DataImport, LeavesNoHalfWrittenFileWhereNoneMayGrowSoLarge) {
+  const auto ended = Program("/bin/sh",
+                             {"-c", "ulimit -f 1024; exec \"$@\"", "sh", ASKOS_PROGRAM, "import",
+                              kRecipe, "--out", out_.string()},
+                             folder_.path())
+                         .wait();
+  expect_refused(ended, 6,
+                 "file operation failed: file=" + out_.string() +
+                     ".tmp, while='reserving space', reason='File too large'\n");
 }
 
 TEST_F(DataImport, KeepsTheOldDatasetWhenTheNewOneFails) {

@@ -298,6 +298,35 @@ TEST(Import, RefusesStatisticsFromATimeWithoutRows) {
             Errc::kInvalidInput);
 }
 
+TEST(Import, TellsHowFarItIsAndCanBeGivenUpInEveryPhase) {
+  const TemporaryFolder folder;
+  write_sample(folder / "in.nc", {});
+  const ImportRecipe recipe = recipe_for(folder.path(), "in.nc");
+  std::vector<std::string> phases;
+  const Progress listen = [&](std::string_view phase, std::int64_t done, std::int64_t total) {
+    EXPECT_LT(done, total);
+    if (phases.empty() || phases.back() != phase) {
+      phases.emplace_back(phase);
+    }
+  };
+  import_netcdf(recipe, folder / "out.h5", system_file_operations(), listen);
+  EXPECT_EQ(phases, (std::vector<std::string>{"looking for values", "copying", "checking"}));
+  for (const std::string& last : phases) {
+    std::filesystem::remove(folder / "out.h5");
+    const Progress give_up = [&](std::string_view phase, std::int64_t, std::int64_t) {
+      if (phase == last) {
+        EXPECT_EQ(std::filesystem::exists(folder / "out.h5.tmp"), last != phases.front());
+        throw Error(Errc::kEnvironment, "given up");
+      }
+    };
+    const Error error = error_of(
+        [&] { import_netcdf(recipe, folder / "out.h5", system_file_operations(), give_up); });
+    EXPECT_EQ(error.text(), "given up");
+    EXPECT_FALSE(std::filesystem::exists(folder / "out.h5"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "out.h5.tmp"));
+  }
+}
+
 TEST(Import, ReadsANetcdf4FileThatAskosDidNotWrite) {
   const std::filesystem::path file = kStormFolder / "nc4uvt.nc";
   if (!std::filesystem::exists(file)) {

@@ -4,6 +4,7 @@
 #include <askos/comm/partition.hpp>
 #include <askos/io/dataset_info.hpp>
 #include <askos/io/file.hpp>
+#include <askos/io/progress.hpp>
 #include <askos/io/row_layout.hpp>
 
 #include <cstdint>
@@ -89,7 +90,8 @@ class DatasetWriter {
 
   /// Throws `Errc::kInvalidInput` if a row is there in part only or twice, or a value is NaN or Inf
   /// where that is not allowed; `Errc::kCorruptData` if a chunk does not read back as written.
-  void finish(std::span<const ShardResult> shards);
+  /// `progress` hears of each chunk that is read back.
+  void finish(std::span<const ShardResult> shards, const Progress& progress = {});
 
  private:
   void fill_missing_rows(const File& file, const std::vector<std::uint8_t>& row_present) const;

@@ -3,6 +3,7 @@
 
 #include <askos/io/dataset_info.hpp>
 #include <askos/io/file_operations.hpp>
+#include <askos/io/progress.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -88,9 +89,10 @@ struct ImportReport {
 ///
 /// Throws an `Error` that names file and variable and, for a wrong name, the nearest one; nothing
 /// is left at `out` then. Uses netCDF alone in the process while it reads (`DatasetIndex::open`
-/// waits).
+/// waits). `progress` hears of each row in both passes and of each chunk of the check that follows.
 ImportReport import_netcdf(const ImportRecipe& recipe,
                            const std::filesystem::path& out,
-                           FileOperations& operations = system_file_operations());
+                           FileOperations& operations = system_file_operations(),
+                           const Progress& progress = {});
 
 }  // namespace askos::io
