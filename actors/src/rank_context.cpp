@@ -18,12 +18,25 @@ model::Nodes grid_nodes(const io::DatasetInfo& info) {
   return nodes;
 }
 
-void check_rows(const io::DatasetInfo& info, const comm::Range& rows, const char* key) {
-  if (rows.end > info.num_rows) {
+void check_rows(const io::DatasetIndex& index, const comm::Range& rows, const char* key) {
+  if (rows.end > index.info().num_rows) {
     throw Error(Errc::kInvalidInput, "rows lie outside the dataset")
+        .with("file", index.path().string())
         .with("key", key)
-        .with("expected", "at most " + std::to_string(info.num_rows))
+        .with("expected", "at most " + std::to_string(index.info().num_rows))
         .with("found", rows.end);
+  }
+}
+
+std::vector<io::Affine> make_normaliser(const io::DatasetIndex& index, const DataConfig& data) {
+  std::map<std::string, io::Normalisation> methods;
+  for (const auto& [variable, method] : data.normalizers) {
+    methods[variable] = io::parse_normalisation(method);
+  }
+  try {
+    return io::make_normaliser(index.info(), io::parse_normalisation(data.normalizer), methods);
+  } catch (Error& error) {
+    throw error.with("file", index.path().string()).with("key", "data.normalizers");
   }
 }
 
@@ -46,15 +59,10 @@ std::shared_ptr<const RunContext> make_run_context(RunConfig config) {
   auto run = std::make_shared<RunContext>();
   run->index = io::DatasetIndex::open(config.data.file);
   const auto& info = run->index->info();
-  check_rows(info, config.data.train_rows, "data.train_rows");
-  check_rows(info, config.data.test_rows, "data.test_rows");
+  check_rows(*run->index, config.data.train_rows, "data.train_rows");
+  check_rows(*run->index, config.data.test_rows, "data.test_rows");
 
-  std::map<std::string, io::Normalisation> methods;
-  for (const auto& [variable, method] : config.data.normalizers) {
-    methods[variable] = io::parse_normalisation(method);
-  }
-  run->normaliser =
-      io::make_normaliser(info, io::parse_normalisation(config.data.normalizer), methods);
+  run->normaliser = make_normaliser(*run->index, config.data);
 
   auto& variables = config.model.variables;
   variables = {};

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <askos/actors/run_config.hpp>
 #include <askos/base/error.hpp>
+#include <askos/io/normaliser.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace askos::actors {
@@ -10,7 +12,7 @@ namespace {
 /// Collects everything that is wrong into one error.
 class Faults {
  public:
-  void require(bool holds, const char* key, const char* expected) {
+  void require(bool holds, const char* key, const std::string& expected) {
     if (!holds) {
       error_.with(key, expected);
       ++count_;
@@ -31,18 +33,58 @@ bool is_range(const comm::Range& range) {
   return range.begin >= 0 && range.end > range.begin;
 }
 
-}  // namespace
+bool is_normalisation(const std::string& name) {
+  try {
+    (void)io::parse_normalisation(name);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
-void validate(const RunConfig& config) {
-  const auto& [data, graph, model, dtype, training, run] = config;
-  Faults faults;
+bool divides(int part, int whole) {
+  return part > 0 && whole % part == 0;
+}
+
+void check_data(Faults& faults, const DataConfig& data) {
+  constexpr const char* kNormalisations = "mean-std, std, min-max, max or none";
   faults.require(!data.file.empty(), "data.file", "a dataset");
   faults.require(data.num_input_steps > 0, "data.input_steps", "> 0");
   faults.require(data.num_output_steps > 0, "data.output_steps", "> 0");
   faults.require(is_range(data.train_rows), "data.train_rows", "0 <= first < end");
   faults.require(is_range(data.test_rows), "data.test_rows", "0 <= first < end");
+  faults.require(is_normalisation(data.normalizer), "data.normalizer", kNormalisations);
+  const auto known = [](const auto& entry) { return is_normalisation(entry.second); };
+  faults.require(std::ranges::all_of(data.normalizers, known), "data.normalizers", kNormalisations);
+}
+
+void check_graph(Faults& faults, const GraphConfig& graph) {
+  const auto& [num_hidden, encoder, processor, decoder] = graph.regional;
+  faults.require(num_hidden >= 0, "graph.hidden_nodes", ">= 0 (0: a quarter of the cells)");
+  faults.require(encoder > 0, "graph.encoder_neighbours", "> 0");
+  faults.require(processor > 0, "graph.processor_neighbours", "> 0");
+  faults.require(decoder > 0, "graph.decoder_neighbours", "> 0");
+  faults.require(graph.global.level >= 0 && graph.global.level <= 12, "graph.level", "0 to 12");
+  faults.require(graph.global.cut_off_factor > 0, "graph.cut_off_factor", "> 0");
+}
+
+void check_model(Faults& faults, const model::ModelConfig& model, DType dtype) {
   faults.require(dtype == DType::kFloat32 || dtype == DType::kFloat64, "model.dtype",
                  "float32 or float64");
+  faults.require(model.num_channels > 0, "model.channels", "> 0");
+  faults.require(divides(model.encoder.num_heads, model.num_channels), "model.heads",
+                 "a divisor of model.channels " + std::to_string(model.num_channels));
+  faults.require(model.num_layers >= 0, "model.layers", ">= 0");
+  faults.require(model.encoder.mlp_hidden_ratio > 0, "model.mlp_hidden_ratio", "> 0");
+  faults.require(model.data_node_trainables >= 0, "model.node_trainables", ">= 0");
+  faults.require(model.encoder.edge_trainables >= 0, "model.edge_trainables", ">= 0");
+  faults.require(model.encoder.num_chunks >= 0, "model.mapper_chunks", ">= 0");
+  faults.require(model.processor.num_chunks >= 0 &&
+                     model.processor.num_chunks <= std::max(1, model.num_layers),
+                 "model.processor_chunks", "0 to model.layers " + std::to_string(model.num_layers));
+}
+
+void check_training(Faults& faults, const TrainingConfig& training) {
   faults.require(training.steps >= 0, "training.steps", ">= 0");
   faults.require(training.batch_size > 0, "training.batch_size", "> 0");
   faults.require(training.learning_rate >= 0, "training.learning_rate", ">= 0");
@@ -50,12 +92,34 @@ void validate(const RunConfig& config) {
   faults.require(training.weight_decay >= 0, "training.weight_decay", ">= 0");
   faults.require(training.clip_norm >= 0, "training.clip_norm", ">= 0");
   faults.require(training.clip_value >= 0, "training.clip_value", ">= 0");
+}
+
+void check_run(Faults& faults, const RunOptions& run) {
   faults.require(!run.folder.empty(), "run.folder", "a folder");
   faults.require(run.ranks > 0, "run.ranks", "> 0");
+  const int per_model = run.ranks_per_model == 0 ? run.ranks : run.ranks_per_model;
+  faults.require(divides(per_model, run.ranks), "run.ranks_per_model",
+                 "a divisor of run.ranks " + std::to_string(run.ranks) + " (0: all of them)");
+  faults.require(
+      run.num_readers_per_model == 0 || divides(run.num_readers_per_model, per_model),
+      "run.readers_per_model",
+      "a divisor of the ranks of a model, " + std::to_string(per_model) + " (0: one reader each)");
+  faults.require(run.num_threads_per_rank >= 0, "run.threads_per_rank", ">= 0 (0: cores / ranks)");
   faults.require(run.prefetch_samples >= 0, "run.prefetch_samples", ">= 0");
   faults.require(run.checkpoint_every >= 0, "run.checkpoint_every", ">= 0");
   faults.require(run.keep_checkpoints > 0, "run.keep_checkpoints", "> 0");
   faults.require(run.deadline > Nanoseconds(0), "run.deadline", "> 0");
+}
+
+}  // namespace
+
+void validate(const RunConfig& config) {
+  Faults faults;
+  check_data(faults, config.data);
+  check_graph(faults, config.graph);
+  check_model(faults, config.model, config.dtype);
+  check_training(faults, config.training);
+  check_run(faults, config.run);
   faults.throw_if_any();
 }
 

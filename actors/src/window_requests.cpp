@@ -28,6 +28,7 @@ std::shared_ptr<const io::WindowIndex> find_windows(const RunContext& run,
       run.index->rows_present(), window_shape(run.config.data), target_rows);
   if (windows->size() == 0) {
     throw Error(Errc::kInvalidInput, "no sample has all its rows")
+        .with("file", run.index->path().string())
         .with("key", key)
         .with("found",
               std::to_string(target_rows.begin) + " to " + std::to_string(target_rows.end));

@@ -10,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <concepts>
+#include <optional>
 #include <type_traits>
 
 namespace askos::apps {
@@ -30,15 +31,17 @@ constexpr std::array kVariableWeights{
     EnumName{actors::VariableWeights::kOne, "one"},
     EnumName{actors::VariableWeights::kTendencyVariance, "tendency-variance"}};
 
+constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
+                             EnumName{DType::kFloat64, "float64"}};
+
 const auto& names_of(actors::GraphKind) {
   return kGraphKinds;
 }
 const auto& names_of(actors::VariableWeights) {
   return kVariableWeights;
 }
-
-void read(const Place& place, DType& target) {
-  target = place.parsed(parse_dtype, place.text("float32 or float64"));
+const auto& names_of(DType) {
+  return kDTypes;
 }
 
 void read(const Place& place, Nanoseconds& target) {
@@ -92,6 +95,16 @@ void share_block_options(model::ModelConfig& model) {
   model.hidden_node_trainables = model.data_node_trainables;
 }
 
+/// Finds the entry of a key such as `training.steps` in the file or the settings.
+std::optional<Place> find(const TomlValue& root,
+                          const std::string& section,
+                          const std::string& key) {
+  if (!root.contains(section) || !root.at(section).contains(key)) {
+    return std::nullopt;
+  }
+  return Place{&root.at(section).at(key), section + "." + key};
+}
+
 // --- writing -----------------------------------------------------------------------------------
 
 std::string quoted(const std::string& text) {
@@ -115,9 +128,6 @@ std::string write(const std::string& value) {
 }
 std::string write(const fs::path& value) {
   return quoted(fs::absolute(value).lexically_normal());
-}
-std::string write(DType value) {
-  return quoted(std::string(to_string(value)));
 }
 std::string write(Nanoseconds value) {
   return quoted(format_duration(value));
@@ -143,6 +153,31 @@ std::string write(Enum value) {
   return {};
 }
 
+// -----------------------------------------------------------------------------------------------
+
+/// Says of each value that `validate` refused where it stands and what it is.
+Error locate(const Error& refusal, const RunConfig& config, const TomlValue& root) {
+  std::vector<Error> faults;
+  visit_fields(config, [&](const std::string& section, const std::string& key, const auto& value) {
+    const Place place = find(root, section, key).value_or(Place{&root, section + "." + key});
+    for (const auto& [refused, expected] : refusal.values()) {
+      if (refused == place.key) {
+        faults.push_back(place.locate(Error(refusal.code(), "wrong value"))
+                             .with("expected", expected)
+                             .with("found", write(value)));
+      }
+    }
+  });
+  if (faults.size() == 1) {
+    return faults.front();
+  }
+  Error all(refusal.code(), "configuration makes no sense");
+  for (const Error& fault : faults) {
+    all.with("fault", fault.what());
+  }
+  return all;
+}
+
 }  // namespace
 
 RunConfig load_run_config(const fs::path& file, const std::vector<std::string>& overrides) {
@@ -154,12 +189,16 @@ RunConfig load_run_config(const fs::path& file, const std::vector<std::string>& 
   });
   refuse_unknown_keys(root, known);
   visit_fields(config, [&](const std::string& section, const std::string& key, auto& target) {
-    if (root.contains(section) && root.at(section).contains(key)) {
-      read(Place{&root.at(section).at(key), section + "." + key}, target);
+    if (const auto place = find(root, section, key)) {
+      read(*place, target);
     }
   });
   share_block_options(config.model);
-  actors::validate(config);
+  try {
+    actors::validate(config);
+  } catch (const Error& refusal) {
+    throw locate(refusal, config, root);
+  }
   return config;
 }
 

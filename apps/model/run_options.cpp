@@ -8,11 +8,11 @@
 
 #include <askos/base/error.hpp>
 #include <askos/dataflow/inspector.hpp>
+#include <askos/io/atomic_file.hpp>
 #include <askos/io/dataset_index.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <fstream>
 #include <iostream>
 #include <utility>
 
@@ -22,12 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void write_file(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) {
-    throw Error(Errc::kEnvironment, "cannot write file").with("file", path.string());
-  }
+  io::write_file_atomically(path, [&](io::ByteSink& sink) { sink.append(text); });
 }
 
 }  // namespace

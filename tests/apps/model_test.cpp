@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs that train, from outside: bad input, signals and kills, on the storm example.
+// The programs that train, from outside: signals and kills, on the storm example.
 #include "apps/support/program.hpp"
 
 #include <askos/io/metadata.hpp>
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -66,28 +65,8 @@ class Storm : public ::testing::Test {
     ASSERT_EQ(imported.exit_code, 0) << imported.err;
   }
 
-  void expect_refusal(std::vector<std::string> more, int exit_code, const std::string& words) {
-    auto arguments = training(folder_, "refused");
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto ended = run(arguments, folder_);
-    EXPECT_EQ(ended.exit_code, exit_code) << ended.err;
-    EXPECT_NE(ended.err.find(words), std::string::npos) << ended.err;
-    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
-  }
-
   TemporaryFolder folder_;
 };
-
-TEST_F(Storm, TrainingNamesWhatIsWrongInOneLine) {
-  expect_refusal({"--set", "training.stpes=1"}, 2, "training.steps");
-  expect_refusal({"--set", "training.steps=many"}, 2, "training.steps");
-  expect_refusal({"--set", "training.batch_size=0"}, 2, "training.batch_size");
-  expect_refusal({"--set", "data.file=/nowhere.h5"}, 2, "/nowhere.h5");
-  expect_refusal({"--set", "data.test_rows=[48, 65]"}, 2, "data.test_rows");
-  expect_refusal({"--set", "run.ranks=3", "--set", "run.ranks_per_model=2"}, 2, "3");
-  expect_refusal({"--set", "model.heads=7"}, 2, "heads");
-  expect_refusal({"--device", "cuda"}, 6, "CUDA");
-}
 
 TEST_F(Storm, ReportIsOneFileThatNeedsNoNetwork) {
   const auto ended = run(training(folder_, "run"), folder_);

@@ -26,9 +26,12 @@ foreach(test IN ITEMS data_import_test data_verify_test)
 endforeach()
 
 if(ASKOS_WITH_TORCH)
+  askos_add_test(apps/bad_input_test LIBRARIES apps_support askos::io PkgConfig::HDF5)
   askos_add_test(apps/model_test TIMEOUT 600 LIBRARIES apps_support askos::io)
-  add_dependencies(apps_model_test askos askos-data askos-model)
-  target_compile_definitions(apps_model_test PRIVATE
-    ASKOS_PROGRAM="$<TARGET_FILE:askos>"
-    ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+  foreach(test IN ITEMS bad_input_test model_test)
+    add_dependencies(apps_${test} askos askos-data askos-model)
+    target_compile_definitions(apps_${test} PRIVATE
+      ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+      ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+  endforeach()
 endif()
