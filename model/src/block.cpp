@@ -23,10 +23,10 @@ Block::Block(Parameters& parameters,
     query_norm_ = LayerNorm(parameters, name + ".q_norm", head_width, /*with_bias=*/false);
     key_norm_ = LayerNorm(parameters, name + ".k_norm", head_width, /*with_bias=*/false);
   }
-  norm_ = LayerNorm(parameters, name + ".layer_norm_attention", channels);
-  mlp_norm_ = LayerNorm(parameters, name + ".layer_norm_mlp_dst", channels);
+  norm_ = Norm(parameters, name + ".layer_norm_attention", channels, shape.condition_features);
+  mlp_norm_ = Norm(parameters, name + ".layer_norm_mlp_dst", channels, shape.condition_features);
   const auto hidden =
-      static_cast<std::int64_t>(config.mlp_hidden_ratio * static_cast<double>(channels));
+      static_cast<std::int64_t>(config.mlp_hidden_ratio * static_cast<double>(channels) + 0.5);
   mlp_ = Mlp(parameters, name + ".node_dst_mlp", config.mlp, channels, hidden);
   if (config.edge_pre_mlp) {
     edge_pre_ =
@@ -65,10 +65,12 @@ at::Tensor Block::map(const at::Tensor& x_src,
 at::Tensor Block::process(const at::Tensor& x,
                           const at::Tensor& edge,
                           const EdgeIndex& index,
-                          const StartHalo& start_halo) const {
-  const at::Tensor normalised = norm_(x);
+                          const StartHalo& start_halo,
+                          const at::Tensor& condition) const {
+  const at::Tensor normalised = norm_(x, condition);
   if (!start_halo) {
-    return finish(x, self_(normalised), query(normalised), key_value(normalised), edge, index);
+    return finish(x, self_(normalised), query(normalised), key_value(normalised), edge, index,
+                  condition);
   }
   const auto wait_for_halo = start_halo(normalised);
   const at::Tensor self = self_(normalised);
@@ -77,7 +79,7 @@ at::Tensor Block::process(const at::Tensor& x,
   const KeyValue halo = key_value(wait_for_halo());
   sources.key = at::cat({sources.key, halo.key}, 1);
   sources.value = at::cat({sources.value, halo.value}, 1);
-  return finish(x, self, q, sources, edge, index);
+  return finish(x, self, q, sources, edge, index, condition);
 }
 
 at::Tensor Block::finish(const at::Tensor& x,
@@ -85,7 +87,8 @@ at::Tensor Block::finish(const at::Tensor& x,
                          const at::Tensor& query,
                          const KeyValue& sources,
                          const at::Tensor& edge,
-                         const EdgeIndex& index) const {
+                         const EdgeIndex& index,
+                         const at::Tensor& condition) const {
   const AttentionInput input = {.query = query,
                                 .key = sources.key,
                                 .value = sources.value,
@@ -97,7 +100,7 @@ at::Tensor Block::finish(const at::Tensor& x,
                                   ? attention(input, index)
                                   : composite_attention(input, index);
   const at::Tensor z = projection_(attended + self) + x;
-  return z + mlp_(mlp_norm_(z));
+  return z + mlp_(mlp_norm_(z, condition));
 }
 
 }  // namespace askos::model

@@ -24,6 +24,7 @@ class Block {
     bool bipartite =
         false;  ///< sources are other nodes than destinations, with a norm of their own
     AttentionBackend attention = AttentionBackend::kLoops;
+    std::int64_t condition_features = 0;  ///< > 0: norms of destinations are conditional
   };
   Block(Parameters& parameters,
         const std::string& name,
@@ -41,10 +42,12 @@ class Block {
   using StartHalo = std::function<std::function<at::Tensor()>(const at::Tensor& normalised)>;
 
   /// x [batch, own node, channel]. Without `start_halo` there are no rows but the own ones.
+  /// `condition` [batch, own node, feature], undefined if the block has none.
   [[nodiscard]] at::Tensor process(const at::Tensor& x,
                                    const at::Tensor& edge,
                                    const EdgeIndex& index,
-                                   const StartHalo& start_halo) const;
+                                   const StartHalo& start_halo,
+                                   const at::Tensor& condition = {}) const;
 
  private:
   struct KeyValue {
@@ -60,7 +63,8 @@ class Block {
                                   const at::Tensor& query,
                                   const KeyValue& sources,
                                   const at::Tensor& edge,
-                                  const EdgeIndex& index) const;
+                                  const EdgeIndex& index,
+                                  const at::Tensor& condition = {}) const;
 
   int num_heads_;
   AttentionBackend attention_;
@@ -72,8 +76,8 @@ class Block {
   Linear projection_;
   std::optional<LayerNorm> query_norm_;
   std::optional<LayerNorm> key_norm_;
-  LayerNorm norm_;
-  LayerNorm mlp_norm_;
+  Norm norm_;
+  Norm mlp_norm_;
   Mlp mlp_;
   std::optional<Linear> edge_pre_;
   std::optional<LayerNorm> source_norm_;

@@ -53,6 +53,32 @@ void check_nodes(Faults& faults, const std::string& name, const Nodes& nodes) {
   faults.check(all_finite(nodes.lat) && all_finite(nodes.lon), name + ": position is not finite");
 }
 
+void check_grid(Faults& faults,
+                const std::string& name,
+                const DataGridView& grid,
+                const Nodes& hidden) {
+  check_nodes(faults, name + " nodes", grid.nodes);
+  // A further grid may be read only or written only.
+  if (name == "data" || grid.to_hidden.size() > 0) {
+    check_edges(faults, name + "_to_hidden", grid.to_hidden, grid.nodes, hidden);
+  }
+  if (name == "data" || grid.from_hidden.size() > 0) {
+    check_edges(faults, "hidden_to_" + name, grid.from_hidden, hidden, grid.nodes);
+  }
+  faults.check(grid.weights.size() == grid.nodes.lat.size(),
+               name + "_weights: one per data node is needed");
+  faults.check(std::all_of(grid.weights.begin(), grid.weights.end(),
+                           [](double w) { return w >= 0 && std::isfinite(w); }),
+               name + "_weights: negative or not finite");
+  if (grid.truncation_down.num_rows == 0) return;
+  check_matrix(faults, "truncation_down", grid.truncation_down);
+  check_matrix(faults, "truncation_up", grid.truncation_up);
+  faults.check(grid.truncation_down.num_columns == grid.nodes.size() &&
+                   grid.truncation_up.num_rows == grid.nodes.size() &&
+                   grid.truncation_up.num_columns == grid.truncation_down.num_rows,
+               "truncation: sizes do not fit the data nodes");
+}
+
 }  // namespace
 
 Edges sort_by_destination(const Edges& edges) {
@@ -73,25 +99,29 @@ Edges sort_by_destination(const Edges& edges) {
   return sorted;
 }
 
+std::vector<DataGridView> data_grids(const Graph& graph) {
+  std::vector<DataGridView> grids = {{graph.data, graph.data_to_hidden, graph.hidden_to_data,
+                                      graph.data_weights, graph.truncation_down,
+                                      graph.truncation_up}};
+  for (const DataGrid& grid : graph.more_grids) {
+    grids.push_back({grid.nodes, grid.to_hidden, grid.from_hidden, grid.weights,
+                     grid.truncation_down, grid.truncation_up});
+  }
+  return grids;
+}
+
 void validate(const Graph& graph) {
   Faults faults;
-  check_nodes(faults, "data nodes", graph.data);
   check_nodes(faults, "hidden nodes", graph.hidden);
-  check_edges(faults, "data_to_hidden", graph.data_to_hidden, graph.data, graph.hidden);
   check_edges(faults, "hidden_to_hidden", graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  check_edges(faults, "hidden_to_data", graph.hidden_to_data, graph.hidden, graph.data);
-  faults.check(graph.data_weights.size() == graph.data.lat.size(),
-               "data_weights: one per data node is needed");
-  faults.check(std::all_of(graph.data_weights.begin(), graph.data_weights.end(),
-                           [](double w) { return w >= 0 && std::isfinite(w); }),
-               "data_weights: negative or not finite");
-  if (graph.truncation_down.num_rows != 0) {
-    check_matrix(faults, "truncation_down", graph.truncation_down);
-    check_matrix(faults, "truncation_up", graph.truncation_up);
-    faults.check(graph.truncation_down.num_columns == graph.data.size() &&
-                     graph.truncation_up.num_rows == graph.data.size() &&
-                     graph.truncation_up.num_columns == graph.truncation_down.num_rows,
-                 "truncation: sizes do not fit the data nodes");
+  const auto grids = data_grids(graph);
+  for (std::size_t g = 0; g < grids.size(); ++g) {
+    check_grid(faults, g == 0 ? "data" : "data[" + std::to_string(g) + "]", grids[g], graph.hidden);
+  }
+  if (graph.noise_projection.num_rows != 0) {
+    check_matrix(faults, "noise_projection", graph.noise_projection);
+    faults.check(graph.noise_projection.num_rows == graph.hidden.size(),
+                 "noise_projection: sizes do not fit the hidden nodes");
   }
   faults.throw_if_any("graph is not valid");
 }

@@ -200,6 +200,14 @@ GraphPlan make_graph_plan(const Graph& graph,
       make_edge_plan(graph.hidden_to_hidden, plan.hidden_sizes, plan.hidden_sizes, true, 0, ranks);
   plan.decoder = make_edge_plan(graph.hidden_to_data, plan.hidden_sizes, plan.data_sizes, false,
                                 options.decoder_chunks, ranks);
+  for (const DataGrid& grid : graph.more_grids) {
+    const auto sizes = comm::balanced_sizes(grid.nodes.size(), ranks.size());
+    plan.more.push_back({.sizes = sizes,
+                         .encoder = make_edge_plan(grid.to_hidden, sizes, plan.hidden_sizes, false,
+                                                   options.encoder_chunks, ranks),
+                         .decoder = make_edge_plan(grid.from_hidden, plan.hidden_sizes, sizes,
+                                                   false, options.decoder_chunks, ranks)});
+  }
   return plan;
 }
 

@@ -30,6 +30,25 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
 }
 
+Norm::Norm(Parameters& parameters,
+           const std::string& name,
+           std::int64_t size,
+           std::int64_t condition_features)
+    : conditional_(condition_features > 0) {
+  if (conditional_) {
+    scale_ = Linear(parameters, name + ".scale", condition_features, size, /*zero=*/true);
+    shift_ = Linear(parameters, name + ".bias", condition_features, size, /*zero=*/true);
+  } else {
+    plain_ = LayerNorm(parameters, name, size);
+  }
+}
+
+at::Tensor Norm::operator()(const at::Tensor& x, const at::Tensor& condition) const {
+  if (!conditional_) return plain_(x);
+  return at::layer_norm(x, {x.size(-1)}, {}, {}, 1e-5) * (1 + scale_(condition)) +
+         shift_(condition);
+}
+
 Mlp::Mlp(Parameters& parameters,
          const std::string& name,
          MlpKind kind,

@@ -45,6 +45,26 @@ class LayerNorm {
   at::Tensor bias_;  // undefined without bias
 };
 
+/// A layer norm, or one whose scale and shift are linear in a condition c (both 0 at the start):
+/// `(1 + scale(c)) * normalised(x) + shift(c)`.
+class Norm {
+ public:
+  Norm() = default;
+  /// Conditional where `condition_features` > 0.
+  Norm(Parameters& parameters,
+       const std::string& name,
+       std::int64_t size,
+       std::int64_t condition_features = 0);
+  /// x [..., size], condition [..., feature], undefined if the norm has none.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& condition = {}) const;
+
+ private:
+  bool conditional_ = false;
+  LayerNorm plain_;
+  Linear scale_;
+  Linear shift_;
+};
+
 /// The two-layer network of a block, plain or gated.
 class Mlp {
  public:

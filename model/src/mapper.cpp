@@ -90,7 +90,8 @@ Processor::Processor(Parameters& parameters,
     blocks_.emplace_back(parameters, name + ".proc." + std::to_string(layer), config,
                          Block::Shape{.channels = shape.channels,
                                       .edge_features = shape.edge_features,
-                                      .attention = shape.attention});
+                                      .attention = shape.attention,
+                                      .condition_features = shape.condition_features});
     parameters_.push_back(added_since(parameters, first));
   }
 }
@@ -98,14 +99,16 @@ Processor::Processor(Parameters& parameters,
 at::Tensor Processor::operator()(const at::Tensor& x,
                                  const at::Tensor& edge,
                                  const EdgePlan& plan,
-                                 comm::Communicator& ranks) const {
+                                 comm::Communicator& ranks,
+                                 const at::Tensor& condition) const {
   // What each layer received, so that running it again needs no communication.
   const auto received = std::make_shared<std::vector<at::Tensor>>(blocks_.size());
   const bool keep = num_segments_ > 0;
   const auto run_layer = [this, received, keep, &plan, &ranks](
-                             std::size_t layer, const at::Tensor& in, const at::Tensor& a) {
-    if (ranks.size() == 1) return blocks_[layer].process(in, a, plan.index, nullptr);
-    return blocks_[layer].process(in, a, plan.index, [&](const at::Tensor& normalised) {
+                             std::size_t layer, const at::Tensor& in, const at::Tensor& a,
+                             const at::Tensor& c) {
+    if (ranks.size() == 1) return blocks_[layer].process(in, a, plan.index, nullptr, c);
+    const auto start_halo = [&](const at::Tensor& normalised) {
       at::Tensor& halo = (*received)[layer];
       if (halo.defined()) {
         return std::function<at::Tensor()>(
@@ -117,11 +120,14 @@ at::Tensor Processor::operator()(const at::Tensor& x,
         if (keep) halo = rows.detach();
         return rows;
       });
-    });
+    };
+    return blocks_[layer].process(in, a, plan.index, start_halo, c);
   };
   at::Tensor y = x;
   if (num_segments_ == 0) {
-    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) y = run_layer(layer, y, edge);
+    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+      y = run_layer(layer, y, edge, condition);
+    }
     return y;
   }
   for (int s = 0; s < num_segments_; ++s) {
@@ -132,14 +138,18 @@ at::Tensor Processor::operator()(const at::Tensor& x,
       const auto& of_layer = parameters_[static_cast<std::size_t>(layer)];
       parameters.insert(parameters.end(), of_layer.begin(), of_layer.end());
     }
-    Piece segment = {.slices = {{}, {}}, .run = [run_layer, layers](const auto& parts) {
+    std::vector<at::Tensor> inputs = {y, edge};
+    if (condition.defined()) inputs.push_back(condition);
+    Piece segment = {.slices = std::vector<Slice>(inputs.size()),
+                     .run = [run_layer, layers](const auto& parts) {
                        at::Tensor in = parts[0];
+                       const at::Tensor c = parts.size() > 2 ? parts[2] : at::Tensor();
                        for (auto layer = layers.begin; layer < layers.end; ++layer) {
-                         in = run_layer(static_cast<std::size_t>(layer), in, parts[1]);
+                         in = run_layer(static_cast<std::size_t>(layer), in, parts[1], c);
                        }
                        return in;
                      }};
-    y = recompute({std::move(segment)}, 1, {y, edge}, parameters);
+    y = recompute({std::move(segment)}, 1, inputs, parameters);
   }
   return y;
 }

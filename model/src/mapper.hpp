@@ -57,18 +57,21 @@ class Processor {
     std::int64_t channels = 0;
     std::int64_t edge_features = 0;
     AttentionBackend attention = AttentionBackend::kLoops;
+    std::int64_t condition_features = 0;  ///< of conditional norms, 0: plain ones
   };
   Processor(Parameters& parameters,
             const std::string& name,
             const BlockConfig& config,
             const Shape& shape);
 
-  /// x [batch, own node, channel], edge [own edge, feature]. Each layer exchanges halos once;
+  /// x [batch, own node, channel], edge [own edge, feature], condition [batch, own node, feature]
+  /// or undefined. Each layer exchanges halos once;
   /// recomputation reuses what was received.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x,
                                       const at::Tensor& edge,
                                       const EdgePlan& plan,
-                                      comm::Communicator& ranks) const;
+                                      comm::Communicator& ranks,
+                                      const at::Tensor& condition = {}) const;
 
  private:
   std::vector<Block> blocks_;

@@ -49,6 +49,10 @@ at::Tensor Parameters::constant(const std::string& name,
   return add(name, at::full(shape, value, at::TensorOptions(dtype_)));
 }
 
+at::Tensor Parameters::values(const std::string& name, const at::Tensor& start) {
+  return add(name, start.to(dtype_, /*non_blocking=*/false, /*copy=*/true));
+}
+
 at::Tensor Parameters::uniform(const std::string& name,
                                std::vector<std::int64_t> shape,
                                double bound) {

@@ -12,8 +12,9 @@ enum class MlpKind : std::uint8_t { kGelu, kGlu, kSwiglu, kGeglu, kReglu };
 
 /// Shape of one graph-transformer block.
 struct BlockConfig {
+  int channels = 0;  ///< 0: as many as the model has
   int num_heads = 16;
-  int attention_channels = 0;  ///< 0: as many as the model has
+  int attention_channels = 0;  ///< 0: as many as `channels`
   double mlp_hidden_ratio = 4;
   MlpKind mlp = MlpKind::kGelu;
   bool qk_norm = false;
@@ -36,17 +37,39 @@ enum class TargetFeature : std::uint8_t {
 /// What is added to the decoder's output in the prognostic variables.
 enum class Residual : std::uint8_t {
   kNone,
-  kSkip,       ///< the last input step
-  kTruncated,  ///< the last input step, projected to the graph's coarse grid and back
+  kSkip,              ///< one input step
+  kTruncated,         ///< the last input step, projected to the grid's coarse grid and back
+  kScalarOrnstein,    ///< see `OrnsteinConfig`
+  kSpectralOrnstein,  ///< the same, its coefficients varying smoothly over the globe
 };
 
-/// Keeps output variables within limits, in normalised units.
+/// A residual that falls back to a learnt mean, per prognostic variable, x being the last step:
+///
+///   (1 - theta) x + mu + sum over regressors f of beta_f f,  theta between `margin` and 1
+struct OrnsteinConfig {
+  /// Start values of theta: one for all or one per prognostic variable; empty or out of range: the
+  /// nearest of 0.01 and 0.99 (of what is left beside the margin).
+  std::vector<double> theta = {};
+  double margin = 0;
+  bool trained = true;  ///< scalar only
+  std::vector<std::string> regressors = {};
+  /// Spectral only: coefficients are spherical harmonics of degree and order below this.
+  int num_degrees = 2;
+  bool with_mean = true;  ///< spectral only: false keeps mu at 0
+};
+
+/// Keeps output variables within limits, in normalised units. The leaky kinds let 1 % of what is
+/// beyond a limit pass.
 struct Bounding {
   enum class Kind : std::uint8_t {
-    kRelu,            ///< max(x, 0)
+    kRelu,  ///< max(x, 0)
+    kLeakyRelu,
     kNormalizedRelu,  ///< max(x, minimum), one minimum per variable
-    kHardtanh,        ///< clamp(x, minimum[0], maximum)
-    kFraction,        ///< clamp as above, times the variable `total`
+    kNormalizedLeakyRelu,
+    kHardtanh,  ///< clamp(x, minimum[0], maximum)
+    kLeakyHardtanh,
+    kFraction,  ///< clamp as above, times the variable `total`
+    kLeakyFraction,
   };
   Kind kind = Kind::kRelu;
   std::vector<std::string> variables = {};
@@ -66,21 +89,57 @@ struct Variables {
 /// its oracle.
 enum class AttentionBackend : std::uint8_t { kLoops, kComposite };
 
-/// Everything about a GraphTransformer encoder-processor-decoder but its graph and weights.
+/// One set of fields on one grid that the model reads, writes or both.
+struct DatasetConfig {
+  std::string name = "data";  ///< as in parameter names
+  Variables variables = {};
+  int node_trainables = 8;
+  std::string encoder_name = "0";  ///< as in parameter names; empty: the fields are not encoded
+  BlockConfig encoder = {};        ///< that of the first dataset with this name of encoder counts
+  std::string decoder_name = "0";  ///< empty: no output
+  BlockConfig decoder = {};
+  std::vector<TargetFeature> decoder_target = {TargetFeature::kEncodedData};
+  Residual residual = Residual::kSkip;
+  int skip_step = -1;  ///< input step of the skip; negative: from the end
+  OrnsteinConfig ornstein = {};
+  std::vector<Bounding> boundings = {};  ///< applied in this order
+};
+
+/// Makes one latent state of several encoders' states.
+enum class LatentAggregator : std::uint8_t { kSum, kMean, kConcat };
+
+/// Random numbers that make members of an ensemble differ: normal with this deviation, per hidden
+/// node and channel, passed through a small network.
+struct NoiseConfig {
+  enum class Kind : std::uint8_t {
+    kNone,
+    kConditioning,  ///< the processor's layer norms scale and shift by it
+    kInjection,     ///< mixed into the latent state before the processor
+  };
+  Kind kind = Kind::kNone;
+  double deviation = 1;
+  int channels = 4;
+  int mlp_channels = 32;
+};
+
+/// Everything about a GraphTransformer encoder-processor-decoder but its graph and weights. Its own
+/// fields describe the first dataset, most often the only one.
 struct ModelConfig {
-  Variables variables;
+  Variables variables = {};
   int num_input_steps = 2;
   int num_output_steps = 1;
   int num_channels = 1024;
   int num_layers = 16;
   BlockConfig encoder;
   BlockConfig processor;
-  BlockConfig decoder;
+  BlockConfig decoder = {};
   int data_node_trainables = 8;
   int hidden_node_trainables = 8;
   std::vector<TargetFeature> decoder_target = {TargetFeature::kEncodedData};
   bool latent_skip = true;
   Residual residual = Residual::kSkip;
+  int skip_step = -1;  ///< input step of the skip; negative: from the end
+  OrnsteinConfig ornstein = {};
   std::vector<Bounding> boundings = {};  ///< applied in this order
   bool zero_output_layer = false;        ///< the last linear layer starts at zero
   AttentionBackend attention = AttentionBackend::kLoops;
@@ -88,7 +147,18 @@ struct ModelConfig {
   std::string hidden_name = "hidden";
   std::string encoder_name = "0";
   std::string decoder_name = "0";
+  NoiseConfig noise;
+  /// The encoder is told whether a step is the first (0) or a later one (1) of a forecast.
+  bool forecast_step = false;
+  std::vector<DatasetConfig> more_datasets = {};
+  LatentAggregator latent_aggregator = LatentAggregator::kSum;
 };
+
+/// Returns all datasets, the first one made of the model's own fields.
+[[nodiscard]] std::vector<DatasetConfig> datasets(const ModelConfig& config);
+
+/// Returns the width of a block of a model.
+[[nodiscard]] int channels_of(const BlockConfig& block, const ModelConfig& config) noexcept;
 
 /// Throws one `Errc::kInvalidInput` that lists every value that makes no sense.
 void validate(const ModelConfig& config);

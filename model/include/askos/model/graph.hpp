@@ -35,6 +35,16 @@ struct SparseMatrix {
   std::vector<double> values;             ///< [entry]
 };
 
+/// A grid of data beside the first one, see `Graph`.
+struct DataGrid {
+  Nodes nodes;
+  Edges to_hidden;               ///< none if the grid is not encoded
+  Edges from_hidden;             ///< none if the grid is not decoded
+  std::vector<double> weights;   ///< [node], as `Graph::data_weights`
+  SparseMatrix truncation_down;  ///< as `Graph::truncation_down`
+  SparseMatrix truncation_up;
+};
+
 /// Everything about the mesh that a model needs: the data grid, the hidden mesh between encoder and
 /// decoder, and the edges over which each part attends.
 struct Graph {
@@ -44,9 +54,24 @@ struct Graph {
   Edges hidden_to_hidden;            ///< processor
   Edges hidden_to_data;              ///< decoder
   std::vector<double> data_weights;  ///< [data node], relative areas for the loss; any scale, >= 0
-  SparseMatrix truncation_down;  ///< data to coarse grid; empty unless the residual is truncated
-  SparseMatrix truncation_up;    ///< coarse grid to data
+  SparseMatrix truncation_down;   ///< data to coarse grid; empty unless the residual is truncated
+  SparseMatrix truncation_up;     ///< coarse grid to data
+  SparseMatrix noise_projection;  ///< noise nodes to hidden; empty: noise on the hidden nodes
+  std::vector<DataGrid> more_grids;  ///< of `ModelConfig::more_datasets`, in that order
 };
+
+/// One of a graph's data grids, without copying it.
+struct DataGridView {
+  const Nodes& nodes;
+  const Edges& to_hidden;
+  const Edges& from_hidden;
+  const std::vector<double>& weights;
+  const SparseMatrix& truncation_down;
+  const SparseMatrix& truncation_up;
+};
+
+/// Returns all data grids, the first one made of the graph's own members.
+[[nodiscard]] std::vector<DataGridView> data_grids(const Graph& graph);
 
 /// Reorders edges by destination, stably: edges into one node keep their order. This is the order
 /// in which trainable edge tensors are stored.

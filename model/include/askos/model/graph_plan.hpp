@@ -79,6 +79,13 @@ struct EdgePlan {
   std::vector<EdgeChunk> chunks;        ///< empty unless asked for; else covers all destinations
 };
 
+/// What one rank does with a data grid beside the first one.
+struct DataPlan {
+  comm::ShardSizes sizes;
+  EdgePlan encoder;
+  EdgePlan decoder;
+};
+
 /// Everything static about a graph on one rank, computed once: nothing is sorted, searched or
 /// exchanged in a step.
 struct GraphPlan {
@@ -88,6 +95,7 @@ struct GraphPlan {
   EdgePlan encoder;
   EdgePlan processor;
   EdgePlan decoder;
+  std::vector<DataPlan> more;  ///< of `Graph::more_grids`
 };
 
 struct GraphPlanOptions {

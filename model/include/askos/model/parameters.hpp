@@ -28,6 +28,8 @@ class Parameters {
 
   /// Makes a parameter filled with `value`.
   at::Tensor constant(const std::string& name, std::vector<std::int64_t> shape, double value);
+  /// Makes a parameter that starts as a copy of `start`.
+  at::Tensor values(const std::string& name, const at::Tensor& start);
   /// Makes a parameter drawn evenly from [-bound, bound).
   at::Tensor uniform(const std::string& name, std::vector<std::int64_t> shape, double bound);
   /// Makes a tensor that is part of the state but not trained.

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "residual.hpp"
+
+#include "harmonics.hpp"
+
+#include <askos/base/error.hpp>
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace askos::model {
+namespace {
+
+std::int64_t position(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) - names.begin();
+}
+
+/// Start values of the number whose logistic function, squeezed above the margin, is theta.
+std::vector<double> start_logits(const OrnsteinConfig& config, std::int64_t num_prognostic) {
+  std::vector<double> logits;
+  for (std::int64_t v = 0; v < num_prognostic; ++v) {
+    const auto i = static_cast<std::size_t>(v);
+    double theta = config.theta.empty()       ? 0
+                   : config.theta.size() == 1 ? config.theta[0]
+                                              : config.theta[i];
+    theta = (theta - config.margin) / (1 - config.margin);
+    theta = theta <= 0 ? 0.01 : theta >= 1 ? 0.99 : theta;
+    logits.push_back(std::log(theta / (1 - theta)));
+  }
+  return logits;
+}
+
+}  // namespace
+
+Roles::Roles(const Variables& variables) {
+  std::vector<std::int64_t> in;
+  std::vector<std::int64_t> out;
+  std::vector<std::int64_t> forcing;
+  const auto num_outputs = static_cast<std::int64_t>(variables.output.size());
+  for (std::size_t i = 0; i < variables.input.size(); ++i) {
+    const auto found = position(variables.output, variables.input[i]);
+    if (found == num_outputs) {
+      forcing.push_back(static_cast<std::int64_t>(i));
+    } else {
+      in.push_back(static_cast<std::int64_t>(i));
+      out.push_back(found);
+    }
+  }
+  prognostic_in = at::tensor(in, at::kLong);
+  prognostic_out = at::tensor(out, at::kLong);
+  forcings = at::tensor(forcing, at::kLong);
+}
+
+ResidualConnection::ResidualConnection(Parameters& parameters,
+                                       const DatasetConfig& dataset,
+                                       const DataGridView& grid,
+                                       comm::Range own)
+    : kind_(dataset.residual),
+      step_(dataset.skip_step),
+      roles_(dataset.variables),
+      margin_(dataset.ornstein.margin) {
+  if (kind_ == Residual::kTruncated) {
+    if (grid.truncation_down.num_rows == 0) {
+      throw Error(Errc::kInvalidInput,
+                  "a truncated residual needs a graph with truncation matrices");
+    }
+    truncation_.emplace(grid.truncation_down, grid.truncation_up, parameters.dtype());
+  }
+  if (kind_ != Residual::kScalarOrnstein && kind_ != Residual::kSpectralOrnstein) return;
+  const OrnsteinConfig& config = dataset.ornstein;
+  const auto num_terms = static_cast<std::int64_t>(config.regressors.size()) + 2;
+  const std::int64_t num_prognostic = roles_.prognostic_in.numel();
+  for (const auto& name : config.regressors) {
+    regressors_.push_back(position(dataset.variables.input, name));
+  }
+  const at::Tensor logits = at::tensor(start_logits(config, num_prognostic), at::kDouble);
+  const std::string name = "residual." + dataset.name;
+  if (kind_ == Residual::kScalarOrnstein) {
+    const at::Tensor start = at::zeros({num_terms, num_prognostic}, at::kDouble);
+    start.select(0, 0).copy_(logits);
+    weight_ = start.to(parameters.dtype());
+    if (config.trained) {
+      weight_ = parameters.values(name + ".weight", start);
+    } else {
+      parameters.buffer(name + ".weight", weight_);
+    }
+    return;
+  }
+  const std::int64_t n = config.num_degrees;
+  const at::Tensor start = at::zeros({num_terms, num_prognostic, n, n, 2}, at::kDouble);
+  // The constant harmonic is 1 / (4 pi).
+  start.select(0, 0).select(1, 0).select(1, 0).select(1, 0).copy_(4 * std::numbers::pi * logits);
+  weight_ = parameters.values(name + ".weight", start);
+  kept_ = at::ones_like(start).to(parameters.dtype());
+  if (!config.with_mean) kept_.select(0, 1).zero_();
+  parameters.buffer(name + ".muzero", kept_);
+  harmonics_ = harmonics(grid.nodes, config.num_degrees, own).to(parameters.dtype());
+}
+
+/// last [batch, own node, input variable]; gives [batch, own node, prognostic variable].
+at::Tensor ResidualConnection::ornstein(const at::Tensor& last) const {
+  at::Tensor terms = weight_.unsqueeze(1);  // [term, 1 or own node, prognostic]
+  if (kind_ == Residual::kSpectralOrnstein) {
+    terms = at::matmul((weight_ * kept_).flatten(2), harmonics_.t()).transpose(1, 2);
+  }
+  const at::Tensor theta = margin_ + (1 - margin_) * at::sigmoid(terms[0]);
+  at::Tensor sum = (1 - theta) * last.index_select(2, roles_.prognostic_in) + terms[1];
+  for (std::size_t i = 0; i < regressors_.size(); ++i) {
+    sum = sum + terms[static_cast<std::int64_t>(i) + 2] * last.narrow(2, regressors_[i], 1);
+  }
+  return sum;
+}
+
+at::Tensor ResidualConnection::add(const at::Tensor& y,
+                                   const at::Tensor& x,
+                                   const comm::ShardSizes& sizes,
+                                   comm::Communicator& ranks) const {
+  at::Tensor known;  // [batch, own node, prognostic]
+  switch (kind_) {
+    case Residual::kNone: return y;
+    case Residual::kSkip: known = x.select(1, step_).index_select(2, roles_.prognostic_in); break;
+    case Residual::kTruncated:
+      known = (*truncation_)(x.select(1, -1).index_select(2, roles_.prognostic_in), sizes, ranks);
+      break;
+    case Residual::kScalarOrnstein:
+    case Residual::kSpectralOrnstein: known = ornstein(x.select(1, -1)); break;
+  }
+  return y.index_add(3, roles_.prognostic_out, known.unsqueeze(1).expand({-1, y.size(1), -1, -1}));
+}
+
+}  // namespace askos::model
