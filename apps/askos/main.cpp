@@ -22,14 +22,15 @@ constexpr std::array<DelegatedVerb, 6> kDelegated{
      {"parity", "askos-model", "compare with a reference's numbers"}}};
 
 std::string delegated_help() {
-  std::string text = "Commands of the programs beside this one (askos COMMAND --help):\n";
+  std::string text = "Data and models:\n";
   for (const auto& [verb, program, help] : kDelegated) {
     std::string line = "  " + std::string(verb);
     line.resize(30, ' ');
     text += line + std::string(help) + "\n";
   }
   return text +
-         "\nExample: askos run examples/graphs/chain.toml\n"
+         "\nEach command explains itself: askos COMMAND --help\n"
+         "Example: askos run examples/graphs/chain.toml\n"
          "Exit codes: 0 done, 1 our bug, 2 wrong usage or input, 3 stall or missed drain deadline, "
          "4 rank lost,\n5 plan refused, 6 environment, 7 a check failed";
 }
@@ -69,9 +70,13 @@ int run(int argc, char** argv) {
   add_top(line);
   add_why(line);
   add_dot(line);
-  if (argc > 1) {
-    check_verb(app, argv[1]);
+  for (auto* command : app.get_subcommands({})) {
+    command->group("Graphs");
   }
+  if (argc < 2) {
+    throw Error(Errc::kUsage, "no command; askos --help lists them");
+  }
+  check_verb(app, argv[1]);
   if (const auto code = parse(app, argc, argv, common)) {
     return *code;
   }

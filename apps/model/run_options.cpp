@@ -28,7 +28,7 @@ void write_file(const fs::path& path, const std::string& text) {
 }  // namespace
 
 void add_run_options(CLI::App& command, RunOptions& options, const std::string& source_help) {
-  command.add_option("source", options.source, source_help)->required();
+  command.add_option("source", options.source, source_help)->type_name("PATH")->required();
   command.add_option("--ranks", options.ranks, "local ranks, instead of the configuration's")
       ->check(CLI::Range(1, 1024));
   command.add_option("--device", options.device, "cpu (cuda comes with the kernels)")

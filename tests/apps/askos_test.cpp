@@ -287,7 +287,7 @@ INSTANTIATE_TEST_SUITE_P(
     All,
     BadInputTest,
     ::testing::Values(
-        BadInput{"NoCommand", {}, "", 2, "subcommand"},
+        BadInput{"NoCommand", {}, "", 2, "no command; askos --help lists them"},
         BadInput{"UnknownCommand", {"chek"}, "", 2, "command=chek, nearest=check"},
         BadInput{"UnknownOption", {"check", "FILE", "--fast"}, kGraph, 2, "--fast"},
         BadInput{"MissingArgument", {"run"}, "", 2, "graph is required"},
