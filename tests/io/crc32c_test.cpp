@@ -38,7 +38,7 @@ TEST(Crc32c, MatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(crc32c({}), 0U);
 }
 
-TEST(Crc32c, BothPathsAgreeAtAllLengthsAndAlignments) {
+TEST(Crc32c, TheInstructionAgreesAtAllLengthsAndAlignments) {
   if (!has_sse42()) {
     GTEST_SKIP() << "this processor has no CRC instruction";
   }
@@ -48,6 +48,21 @@ TEST(Crc32c, BothPathsAgreeAtAllLengthsAndAlignments) {
          {0UL, 1UL, 7UL, 8UL, 9UL, 63UL, 6143UL, 6144UL, 6145UL, 12288UL, 18432UL, 18480UL}) {
       const auto part = std::span(bytes).subspan(offset, length);
       EXPECT_EQ(crc32c_portable(0x12345678, part), crc32c_sse42(0x12345678, part))
+          << offset << " " << length;
+    }
+  }
+}
+
+TEST(Crc32c, WholeVectorsAgreeAtAllLengthsAndAlignments) {
+  if (!has_vpclmulqdq()) {
+    GTEST_SKIP() << "this processor multiplies no whole vectors without carry";
+  }
+  const auto bytes = random_bytes(4096 + 64, 4);
+  for (std::size_t offset = 0; offset < 9; ++offset) {
+    for (const std::size_t length :
+         {0UL, 255UL, 256UL, 511UL, 512UL, 513UL, 767UL, 768UL, 1024UL, 4000UL, 4096UL}) {
+      const auto part = std::span(bytes).subspan(offset, length);
+      EXPECT_EQ(crc32c_portable(0x12345678, part), crc32c_vpclmulqdq(0x12345678, part))
           << offset << " " << length;
     }
   }
