@@ -7,7 +7,12 @@
 #include <askos/base/error.hpp>
 
 #include <bit>
+#include <numeric>
 #include <type_traits>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace askos::io {
 namespace {
@@ -73,7 +78,71 @@ template <typename T>
   }
 }
 
+std::int64_t transform_one_by_one(const std::array<Strip, 8>& strips,
+                                  float* to,
+                                  std::int64_t stride) {
+  std::int64_t strange = 0;
+  for (std::size_t k = 0; k < strips.size(); ++k) {
+    strange +=
+        transform_strip(strips[k], DType::kFloat32, reinterpret_cast<std::byte*>(to + k), stride);
+  }
+  return strange;
+}
+
 #if defined(__x86_64__)
+using EightRows = __m256[8];  // an array template would drop the type's alignment
+
+/// Transposes the eight by eight values of `rows`: pairs, fours, then halves change places.
+[[gnu::target("avx2")]] void transpose(EightRows& rows) {
+  EightRows pairs;
+  for (std::size_t i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  EightRows fours;
+  for (std::size_t i = 0; i < 8; i += 4) {
+    for (std::size_t j = 0; j < 2; ++j) {
+      fours[i + 2 * j] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0x44);
+      fours[i + 2 * j + 1] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0xEE);
+    }
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+    rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+  }
+}
+
+[[gnu::target("avx2,fma")]] std::int64_t transform_eight_avx2(const std::array<Strip, 8>& strips,
+                                                              float* to,
+                                                              std::int64_t stride) {
+  const __m256i exponent = _mm256_set1_epi32(0x7F800000);
+  const std::int64_t count = strips[0].count / 8 * 8;
+  __m256i minus_strange = _mm256_setzero_si256();
+  for (std::int64_t i = 0; i < count; i += 8) {
+    EightRows rows;
+    for (std::size_t k = 0; k < 8; ++k) {
+      const __m256 value = _mm256_loadu_ps(strips[k].from + i);
+      const __m256i bits = _mm256_and_si256(_mm256_castps_si256(value), exponent);
+      minus_strange = _mm256_add_epi32(minus_strange, _mm256_cmpeq_epi32(bits, exponent));
+      rows[k] =
+          _mm256_fmadd_ps(value, _mm256_set1_ps(strips[k].scale), _mm256_set1_ps(strips[k].offset));
+    }
+    transpose(rows);
+    for (std::int64_t r = 0; r < 8; ++r) {
+      _mm256_storeu_ps(to + (i + r) * stride, rows[r]);
+    }
+  }
+  std::array<std::int32_t, 8> lanes{};
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes.data()), minus_strange);
+  std::array<Strip, 8> rest = strips;
+  for (Strip& strip : rest) {
+    strip.from += count;
+    strip.count -= count;
+  }
+  return transform_one_by_one(rest, to + count * stride, stride) -
+         std::accumulate(lanes.begin(), lanes.end(), std::int64_t{0});
+}
+
 [[gnu::target("avx2,fma")]] std::int64_t transform_avx2(const Strip& strip,
                                                         DType dtype,
                                                         std::byte* to,
@@ -82,10 +151,12 @@ template <typename T>
 }
 
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  static const bool has = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  return has;
 }
 #else
 constexpr auto& transform_avx2 = transform_strip_portable;
+constexpr auto& transform_eight_avx2 = transform_one_by_one;
 
 bool has_avx2() {
   return false;
@@ -102,10 +173,16 @@ std::int64_t transform_strip_portable(const Strip& strip,
 }
 
 std::int64_t transform_strip(const Strip& strip, DType dtype, std::byte* to, std::int64_t stride) {
-  static const bool wide = has_avx2();
   ASKOS_CHECK(can_transform(dtype));
-  return wide ? transform_avx2(strip, dtype, to, stride)
-              : transform_strip_portable(strip, dtype, to, stride);
+  return has_avx2() ? transform_avx2(strip, dtype, to, stride)
+                    : transform_strip_portable(strip, dtype, to, stride);
+}
+
+std::int64_t transform_eight_strips(const std::array<Strip, 8>& strips,
+                                    float* to,
+                                    std::int64_t stride) {
+  return has_avx2() ? transform_eight_avx2(strips, to, stride)
+                    : transform_one_by_one(strips, to, stride);
 }
 
 bool can_transform(DType dtype) noexcept {

@@ -3,6 +3,7 @@
 
 #include <askos/base/shape.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,7 +28,14 @@ struct Strip {
                                            std::byte* to,
                                            std::int64_t stride);
 
-/// The same without vector instructions of its own, for tests.
+/// Transforms eight strips of one length to float32 side by side: entry `i` of strip `k` goes to
+/// `to[i * stride + k]`. Returns how many source values of all eight are NaN or infinite; gives the
+/// same bits as eight calls of `transform_strip`.
+[[nodiscard]] std::int64_t transform_eight_strips(const std::array<Strip, 8>& strips,
+                                                  float* to,
+                                                  std::int64_t stride);
+
+/// `transform_strip` without vector instructions of its own, for tests.
 [[nodiscard]] std::int64_t transform_strip_portable(const Strip& strip,
                                                     DType dtype,
                                                     std::byte* to,

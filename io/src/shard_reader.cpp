@@ -243,28 +243,50 @@ void ShardReader::transform(std::int64_t row,
                             std::span<const Affine> normaliser) {
   // While the target is transposed, a block of cells stays in the cache for all variables.
   constexpr std::int64_t kBlockCells = 128;
+  constexpr std::int64_t kSideBySide = 8;
   const bool transposed = target.layout == RowLayout::kCellVariable;
   const std::int64_t block = transposed ? kBlockCells : part.cells.size();
+  const bool side_by_side =
+      transposed && target.dtype == DType::kFloat32 && layout_.num_ensembles == 1;
   const std::int64_t entry_bytes = size_of(target.dtype);
   for (std::int64_t begin = 0; begin < part.cells.size(); begin += block) {
     const std::int64_t count = std::min(block, part.cells.size() - begin);
-    for (std::int64_t strip = 0; strip < layout_.num_strips(); ++strip) {
+    const auto source = [&](std::int64_t strip) {
       const std::int64_t variable = strip / layout_.num_ensembles;
-      const std::int64_t member = strip % layout_.num_ensembles;
       const Affine line =
           normaliser.empty() ? Affine{1, -0.0} : normaliser[static_cast<std::size_t>(variable)];
-      const float* from = chunk + strip * layout_.chunk_cells + part.cells.begin + begin;
+      return Strip{chunk + strip * layout_.chunk_cells + part.cells.begin + begin,
+                   count,
+                   static_cast<float>(line.scale),
+                   static_cast<float>(line.offset),
+                   line.scale,
+                   line.offset};
+    };
+    for (std::int64_t strip = 0; strip < layout_.num_strips();) {
+      const std::int64_t variable = strip / layout_.num_ensembles;
+      const std::int64_t member = strip % layout_.num_ensembles;
       const std::int64_t cell = part.target_cell + begin;
-      const std::int64_t to =
+      const std::int64_t at =
           transposed ? (member * cells_.size() + cell) * layout_.num_variables + variable
                      : strip * cells_.size() + cell;
-      const std::int64_t strange =
-          transform_strip({from, count, static_cast<float>(line.scale),
-                           static_cast<float>(line.offset), line.scale, line.offset},
-                          target.dtype, target.bytes.data() + to * entry_bytes,
-                          transposed ? layout_.num_variables : 1);
-      if (strange > 0) {
-        count_strange(row, variable, {from, static_cast<std::size_t>(count)});
+      std::byte* const to = target.bytes.data() + at * entry_bytes;
+      const std::int64_t stride = transposed ? layout_.num_variables : 1;
+      const std::int64_t end = side_by_side && strip + kSideBySide <= layout_.num_strips()
+                                   ? strip + kSideBySide
+                                   : strip + 1;
+      std::int64_t strange = 0;
+      if (end == strip + kSideBySide) {
+        std::array<Strip, kSideBySide> strips;
+        std::ranges::generate(strips, [&, next = strip]() mutable { return source(next++); });
+        strange = transform_eight_strips(strips, reinterpret_cast<float*>(to), stride);
+      } else {
+        strange = transform_strip(source(strip), target.dtype, to, stride);
+      }
+      for (; strip < end; ++strip) {
+        if (strange > 0) {
+          count_strange(row, strip / layout_.num_ensembles,
+                        {source(strip).from, static_cast<std::size_t>(count)});
+        }
       }
     }
   }

@@ -89,6 +89,26 @@ TEST_F(ShardReaderFile, NormalisesCastsAndTransposesInOnePass) {
   }
 }
 
+TEST_F(ShardReaderFile, TransposesManyVariablesAsItTransposesFew) {
+  constexpr std::int64_t kVariables = 19;  // two groups of eight and a rest
+  const auto path = folder_ / "many.h5";
+  write_dataset(path, describe({.rows = 1, .variables = kVariables, .cells = kCells}));
+  std::vector<Affine> lines;
+  for (std::int64_t var = 0; var < kVariables; ++var) {
+    lines.push_back({1 + 0.5 * static_cast<double>(var), static_cast<double>(var) - 3});
+  }
+  const comm::Range cells{5, 148};
+  ShardReader reader(DatasetIndex::open(path), cells);
+  const auto rows = read_row<float>(reader, 0, DType::kFloat32, RowLayout::kVariableCell, lines);
+  const auto turned = read_row<float>(reader, 0, DType::kFloat32, RowLayout::kCellVariable, lines);
+  for (std::int64_t var = 0; var < kVariables; ++var) {
+    for (std::int64_t cell = 0; cell < cells.size(); ++cell) {
+      EXPECT_EQ(turned[static_cast<std::size_t>(cell * kVariables + var)],
+                rows[static_cast<std::size_t>(var * cells.size() + cell)]);
+    }
+  }
+}
+
 TEST_F(ShardReaderFile, ReadsItsShardAndAtMostOneChunkTooMuchAtEachEdge) {
   const FieldLayout layout = index_->layout();
   for (const int shards : {1, 2, 3, 5}) {
@@ -189,6 +209,35 @@ TEST(RowTransform, BothPathsAgree) {
         as_it_is, DType::kBFloat16, std::as_writable_bytes(std::span(plain_halves)).data(), 1));
     EXPECT_EQ(wide_halves, plain_halves);
   }
+}
+
+TEST(RowTransform, EightStripsSideBySideHaveTheBitsOfEachAlone) {
+  constexpr std::int64_t kCount = 43;  // five blocks of eight and a rest
+  constexpr std::int64_t kStride = 11;
+  std::mt19937 random(7);
+  std::vector<float> values(8 * kCount);
+  for (float& value : values) {
+    value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+  }
+  values[5] = std::nanf("");
+  values[8 * kCount - 1] = HUGE_VALF;
+  std::array<Strip, 8> strips;
+  std::vector<float> alone(kCount * kStride);
+  std::int64_t strange = 0;
+  for (std::size_t k = 0; k < strips.size(); ++k) {
+    strips[k] = {.from = values.data() + k * kCount,
+                 .count = kCount,
+                 .scale = 0.37F + static_cast<float>(k),
+                 .offset = -1.25F};
+    strange += transform_strip(strips[k], DType::kFloat32,
+                               std::as_writable_bytes(std::span(alone)).data() + k * sizeof(float),
+                               kStride);
+  }
+  std::vector<float> together(alone.size());
+  EXPECT_EQ(transform_eight_strips(strips, together.data(), kStride), strange);
+  EXPECT_GE(strange, 2);
+  EXPECT_TRUE(
+      std::ranges::equal(std::as_bytes(std::span(together)), std::as_bytes(std::span(alone))));
 }
 
 TEST(RowTransform, RoundsBfloat16ToNearestEven) {
