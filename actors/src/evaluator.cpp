@@ -22,6 +22,9 @@ std::vector<CellSet> make_cell_sets(const RankContext& rank) {
   const auto& info = rank.run->index->info();
   const auto num_own = rank.own_cells.size();
   std::vector<CellSet> sets{{"all", at::ones({num_own}, at::kDouble)}};
+  if (const auto interior = own_interior(rank); interior.defined()) {
+    sets.push_back({"interior", interior.to(at::kDouble)});
+  }
   if (info.grid_shape.size() == 2) {
     const auto inner = io::cells_with_full_neighbourhood(info, 2);
     auto mask = at::zeros({num_own}, at::kDouble);
@@ -57,7 +60,8 @@ Evaluator::Evaluator(const RankContext& rank, std::function<void(Evaluation)> do
   sums_->sets = make_cell_sets(rank);
   sums_->to_physical = at::tensor(factors, at::kDouble);
   const auto num_sets = static_cast<std::int64_t>(sums_->sets.size());
-  sums_->squares = at::zeros({num_sets, 2, rank.run->config.data.num_output_steps,
+  const auto& data = rank.run->config.data;
+  sums_->squares = at::zeros({num_sets, 2, data.test_forecasts * data.num_output_steps,
                               static_cast<std::int64_t>(factors.size())},
                              at::kDouble);
   sums_->counts = at::zeros({num_sets}, at::kDouble);

@@ -2,7 +2,7 @@
 #include "network_setup.hpp"
 
 #include <askos/actors/forecaster.hpp>
-#include <askos/base/error.hpp>
+#include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
 
@@ -27,17 +27,6 @@ at::Tensor outputs_in(const at::Tensor& input, const model::Variables& variables
   return at::stack(columns, -1);
 }
 
-/// The parameters of a snapshot without the optimiser's part of it.
-model::NamedTensors weights_of(const Snapshot& snapshot) {
-  model::NamedTensors weights;
-  for (const auto& [name, tensor] : snapshot.state) {
-    if (!name.starts_with("optimiser.")) {
-      weights[name] = tensor;
-    }
-  }
-  return weights;
-}
-
 }  // namespace
 
 Forecaster::Forecaster(const RankContext& rank, std::shared_ptr<const Snapshot> weights, Mode mode)
@@ -45,46 +34,50 @@ Forecaster::Forecaster(const RankContext& rank, std::shared_ptr<const Snapshot> 
       prediction{*this, "prediction", {.dtype = rank.run->config.dtype}},
       rank_(rank),
       weights_(std::move(weights)),
-      mode_(mode) {}
+      mode_(mode),
+      advance_(rank.run->config.model, own_interior(rank)) {}
 
 void Forecaster::start(dataflow::Context&) {
   network_ = make_network(rank_);
-  network_->parameters().load(weights_of(*weights_));
+  network_->parameters().load(model::forecast_weights(weights_->state));
   weights_.reset();
 }
 
-at::Tensor Forecaster::next_input(const at::Tensor& forecast, const at::Tensor& forcings) const {
-  const auto& variables = rank_.run->config.model.variables;
-  std::vector<at::Tensor> columns;
-  for (std::size_t v = 0; v < variables.input.size(); ++v) {
-    const auto at = position_of(variables.output, variables.input[v]);
-    columns.push_back(at < 0 ? forcings.select(-1, static_cast<std::int64_t>(v))
-                             : forecast.select(-1, at));
+at::Tensor Forecaster::forecast_all(const model::Batch& batch) const {
+  const std::int64_t steps = rank_.run->config.data.num_output_steps;
+  at::Tensor x = batch.input.contiguous();
+  std::vector<at::Tensor> forecasts;
+  for (std::int64_t done = 0; done < batch.target.size(1); done += steps) {
+    if (done > 0) {
+      x = advance_(x, forecasts.back(), batch.later.narrow(1, done - steps, steps));
+    }
+    forecasts.push_back(network_->predict(x));
   }
-  const auto newest = at::stack(columns, -1);  // [sample, output step, cell, input var]
-  const auto rolled = at::cat({state_, newest}, 1);
-  return rolled.narrow(1, rolled.size(1) - state_.size(1), state_.size(1)).contiguous();
+  return at::cat(forecasts, 1);
+}
+
+at::Tensor Forecaster::forecast_next(const model::Batch& batch) {
+  state_ =
+      state_.defined() ? advance_(state_, last_forecast_, batch.later) : batch.input.contiguous();
+  last_forecast_ = network_->predict(state_);
+  return last_forecast_;
 }
 
 void Forecaster::run(dataflow::Context& context) {
   const auto packet = context.take(sample);
-  if (mode_ == Mode::kFromInput || !state_.defined()) {
-    state_ = packet->batch.input;
+  const auto& batch = packet->batch;
+  Prediction next{.weights = batch.weights, .times = packet->times, .cells = rank_.own_cells};
+  if (mode_ == Mode::kFromInput) {
+    next.forecast = forecast_all(batch);
+    next.truth = batch.target;
+    next.persistence = outputs_in(batch.input.select(1, batch.input.size(1) - 1),
+                                  rank_.run->config.model.variables);
   } else {
-    state_ = next_input(last_forecast_, packet->batch.input);
+    next.forecast = forecast_next(batch);
   }
-  last_forecast_ = network_->predict(state_.contiguous());
   auto meta = packet.meta;
   meta.cells = rank_.own_cells;
-  context.emit(prediction,
-               Prediction{.forecast = last_forecast_,
-                          .truth = packet->batch.target,
-                          .persistence = outputs_in(state_.select(1, state_.size(1) - 1),
-                                                    rank_.run->config.model.variables),
-                          .weights = packet->batch.weights,
-                          .times = packet->times,
-                          .cells = rank_.own_cells},
-               meta);
+  context.emit(prediction, std::move(next), meta);
 }
 
 }  // namespace askos::actors

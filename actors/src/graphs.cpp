@@ -21,17 +21,19 @@ int batch_of_group(const RankContext& rank) {
   return (rank.run->config.training.batch_size + num_models - 1) / num_models;
 }
 
-int rows_per_sample(const RankContext& rank) {
-  return rank.run->config.data.num_input_steps + rank.run->config.data.num_output_steps;
+/// Rows of a sample that is forecast `num_forecasts` times in a row.
+int rows_per_sample(const RankContext& rank, int num_forecasts) {
+  const auto& data = rank.run->config.data;
+  return data.num_input_steps + num_forecasts * data.num_output_steps;
 }
 
 }  // namespace
 
 dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& parts) {
   dataflow::Graph graph{"train"};
-  const auto& read =
-      graph.add<Reader>("read", rank, training_requests(rank, parts.resume.get(), parts.gate),
-                        rows_per_sample(rank), batch_of_group(rank));
+  const auto& read = graph.add<Reader>(
+      "read", rank, training_requests(rank, parts.resume.get(), parts.gate),
+      rows_per_sample(rank, longest_rollout(rank.run->config.training)), batch_of_group(rank));
   const auto& partition = graph.add<Partitioner>("partition", rank);
   const auto& compute = graph.add<Trainer>("compute", rank, parts.resume, parts.metrics);
   const auto& monitor = graph.add<StepMonitor>("monitor", rank, parts.metrics, parts.on_step);
@@ -46,7 +48,8 @@ dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& par
 
 dataflow::Graph evaluation_graph(const RankContext& rank, const EvaluationGraph& parts) {
   dataflow::Graph graph{"evaluate"};
-  const auto& read = graph.add<Reader>("read", rank, test_requests(rank), rows_per_sample(rank),
+  const auto& read = graph.add<Reader>("read", rank, test_requests(rank),
+                                       rows_per_sample(rank, rank.run->config.data.test_forecasts),
                                        batch_of_group(rank));
   const auto& partition = graph.add<Partitioner>("partition", rank);
   const auto& compute =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_setup.hpp"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -18,6 +19,18 @@ std::unique_ptr<model::Network> make_network(const RankContext& rank) {
       config.model, rank.run->graph, *rank.model,
       model::NetworkOptions{.float64 = config.dtype == DType::kFloat64,
                             .seed = config.training.seed});
+}
+
+at::Tensor own_interior(const RankContext& rank) {
+  if (rank.run->interior.empty()) {
+    return {};
+  }
+  auto mask = at::empty({rank.own_cells.size()}, at::kBool);
+  auto* const values = mask.mutable_data_ptr<bool>();
+  for (std::int64_t cell = 0; cell < rank.own_cells.size(); ++cell) {
+    values[cell] = rank.run->interior[static_cast<std::size_t>(rank.own_cells.begin + cell)];
+  }
+  return mask;
 }
 
 std::vector<io::Affine> physical_outputs(const RunContext& run) {

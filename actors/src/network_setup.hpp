@@ -4,6 +4,8 @@
 #include <askos/actors/rank_context.hpp>
 #include <askos/model/network.hpp>
 
+#include <ATen/core/Tensor.h>
+
 #include <memory>
 
 namespace askos::actors {
@@ -11,6 +13,9 @@ namespace askos::actors {
 /// Builds this rank's network on the calling thread, which then computes with its share of the
 /// cores. Collective over the ranks of the model.
 [[nodiscard]] std::unique_ptr<model::Network> make_network(const RankContext& rank);
+
+/// Returns bool [own cell], false in the frame of a limited area; undefined where there is none.
+[[nodiscard]] at::Tensor own_interior(const RankContext& rank);
 
 /// Output variables' lines from normalised to physical values, in the model's order.
 [[nodiscard]] std::vector<io::Affine> physical_outputs(const RunContext& run);

@@ -115,12 +115,12 @@ void Partitioner::run(dataflow::Context& context) {
   next.next = packet->next;
   if (packet->num_rows > 0) {
     const auto rows = own_cells(view_of(packet.payload));
-    const auto num_inputs =
-        std::min<std::int64_t>(rank_.run->config.data.num_input_steps, rows.size(1));
+    const auto num_inputs = packet->num_inputs;
     next.batch.input = select_variables(rows.narrow(1, 0, num_inputs), rank_.run->input_variables);
     if (rows.size(1) > num_inputs) {
-      next.batch.target = select_variables(rows.narrow(1, num_inputs, rows.size(1) - num_inputs),
-                                           rank_.run->output_variables);
+      const auto targets = rows.narrow(1, num_inputs, rows.size(1) - num_inputs);
+      next.batch.target = select_variables(targets, rank_.run->output_variables);
+      next.batch.later = select_variables(targets, rank_.run->input_variables);
     }
   }
   auto meta = packet.meta;

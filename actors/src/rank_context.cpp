@@ -64,6 +64,16 @@ std::shared_ptr<const RunContext> make_run_context(RunConfig config) {
 
   run->normaliser = make_normaliser(*run->index, config.data);
 
+  if (config.data.boundary_cells > 0) {
+    if (info.grid_shape.size() != 2) {
+      throw Error(Errc::kInvalidInput, "a frame needs a grid of rows and columns")
+          .with("key", "data.boundary_cells")
+          .with("file", config.data.file.string())
+          .with("found", std::to_string(info.grid_shape.size()) + " axes");
+    }
+    run->interior = io::cells_with_full_neighbourhood(info, config.data.boundary_cells);
+  }
+
   auto& variables = config.model.variables;
   variables = {};
   for (std::int64_t v = 0; v < info.num_variables(); ++v) {

@@ -83,6 +83,7 @@ void Reader::run(dataflow::Context& context) {
   Window next{.slot = std::nullopt,
               .dtype = run_->config.dtype,
               .num_rows = static_cast<std::int64_t>(request.rows.front().size()),
+              .num_inputs = request.num_inputs,
               .num_cells = reader_.cells().size(),
               .num_variables = run_->index->info().num_variables(),
               .weights = request.weights,

@@ -53,6 +53,8 @@ void check_data(Faults& faults, const DataConfig& data) {
   faults.require(data.num_output_steps > 0, "data.output_steps", "> 0");
   faults.require(is_range(data.train_rows), "data.train_rows", "0 <= first < end");
   faults.require(is_range(data.test_rows), "data.test_rows", "0 <= first < end");
+  faults.require(data.test_forecasts > 0, "data.test_forecasts", "> 0");
+  faults.require(data.boundary_cells >= 0, "data.boundary_cells", ">= 0");
   faults.require(is_normalisation(data.normalizer), "data.normalizer", kNormalisations);
   const auto known = [](const auto& entry) { return is_normalisation(entry.second); };
   faults.require(std::ranges::all_of(data.normalizers, known), "data.normalizers", kNormalisations);
@@ -87,6 +89,13 @@ void check_model(Faults& faults, const model::ModelConfig& model, DType dtype) {
 void check_training(Faults& faults, const TrainingConfig& training) {
   faults.require(training.steps >= 0, "training.steps", ">= 0");
   faults.require(training.batch_size > 0, "training.batch_size", "> 0");
+  faults.require(training.accumulate > 0, "training.accumulate", "> 0");
+  faults.require(training.rollout > 0, "training.rollout", "> 0");
+  faults.require(training.rollout_max == 0 || training.rollout_max >= training.rollout,
+                 "training.rollout_max", "0, or >= training.rollout");
+  faults.require(training.rollout_every > 0, "training.rollout_every", "> 0");
+  faults.require(training.average_decay >= 0 && training.average_decay < 1,
+                 "training.average_decay", "0 <= decay < 1");
   faults.require(training.learning_rate >= 0, "training.learning_rate", ">= 0");
   faults.require(training.warmup_steps >= 0, "training.warmup_steps", ">= 0");
   faults.require(training.weight_decay >= 0, "training.weight_decay", ">= 0");
@@ -112,6 +121,15 @@ void check_run(Faults& faults, const RunOptions& run) {
 }
 
 }  // namespace
+
+int longest_rollout(const TrainingConfig& training) {
+  return std::max(training.rollout, training.rollout_max);
+}
+
+int rollout_at(const TrainingConfig& training, std::int64_t epoch) {
+  const auto grown = training.rollout + epoch / training.rollout_every;
+  return static_cast<int>(std::min<std::int64_t>(grown, longest_rollout(training)));
+}
 
 void validate(const RunConfig& config) {
   Faults faults;

@@ -6,8 +6,11 @@
 #include <askos/base/error.hpp>
 #include <askos/model/memory.hpp>
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace askos::actors {
 namespace {
@@ -33,6 +36,9 @@ std::vector<model::Scaler> make_scalers(const RankContext& rank) {
   if (config.training.variable_weights == VariableWeights::kTendencyVariance) {
     scalers.push_back(model::variable_weights(loss_weights(*rank.run)));
   }
+  if (const auto interior = own_interior(rank); interior.defined()) {
+    scalers.push_back({"limited_area_mask", interior.to(at::kDouble).view({1, 1, -1, 1})});
+  }
   return scalers;
 }
 
@@ -53,6 +59,8 @@ model::TrainerOptions trainer_options(const RankContext& rank) {
                 .weight_decay = training.weight_decay},
       .clip = {.value = if_positive(training.clip_value), .norm = if_positive(training.clip_norm)},
       .scalers = make_scalers(rank),
+      .interior = own_interior(rank),
+      .average_decay = training.average_decay,
   };
 }
 
@@ -62,7 +70,7 @@ Trainer::Trainer(const RankContext& rank,
                  std::shared_ptr<const Snapshot> resume,
                  std::shared_ptr<MetricsLog> metrics)
     : sample{*this, "sample", {.dtype = rank.run->config.dtype}},
-      report{*this, "report"},
+      report{*this, "report", {.rate = rank.run->config.training.accumulate == 1 ? 1 : 0}},
       snapshot{*this, "snapshot", {.rate = 0}},
       rank_(rank),
       resume_(std::move(resume)),
@@ -81,8 +89,15 @@ void Trainer::start(dataflow::Context&) {
 
 void Trainer::run(dataflow::Context& context) {
   const auto packet = context.take(sample);
-  const bool is_first = !measured_;
-  const auto result = is_first ? measured_step(packet->batch) : trainer_->train_step(packet->batch);
+  const auto& batch = packet->batch;
+  num_samples_ += std::ranges::count_if(batch.weights, [](double w) { return w > 0; });
+  if (++num_accumulated_ < rank_.run->config.training.accumulate) {
+    trainer_->accumulate(batch);
+    return;
+  }
+  num_accumulated_ = 0;
+  const bool is_longer = batch.target.size(1) > measured_length_;
+  const auto result = is_longer ? measured_step(batch) : trainer_->train_step(batch);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
     throw Error(Errc::kCheckFailed, "loss or gradient is not finite")
         .with("step", result.step)
@@ -90,11 +105,11 @@ void Trainer::run(dataflow::Context& context) {
         .with("gradient_norm", result.gradient_norm);
   }
   position_ = packet->next;
-  const auto num_samples =
-      std::ranges::count_if(packet->batch.weights, [](double w) { return w > 0; });
-  context.emit(
-      report, StepReport{.result = result, .num_samples = num_samples, .at = context.clock().now()},
-      {.sample = SampleId{result.step}});
+  context.emit(report,
+               StepReport{.result = result,
+                          .num_samples = std::exchange(num_samples_, 0),
+                          .at = context.clock().now()},
+               {.sample = SampleId{result.step}});
   const auto every = rank_.run->config.run.checkpoint_every;
   if (every > 0 && trainer_->step() % every == 0) {
     emit_snapshot(context);
@@ -108,7 +123,7 @@ void Trainer::finish(dataflow::Context& context) {
 }
 
 model::StepResult Trainer::measured_step(const model::Batch& batch) {
-  measured_ = true;
+  measured_length_ = batch.target.size(1);
   const model::MemoryMeter meter;
   const auto result = trainer_->train_step(batch);
   const auto reading = meter.read();

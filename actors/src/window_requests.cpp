@@ -3,6 +3,7 @@
 
 #include <askos/base/error.hpp>
 #include <askos/io/window_index.hpp>
+#include <askos/model/input_advance.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -10,12 +11,12 @@
 namespace askos::actors {
 namespace {
 
-io::WindowShape window_shape(const DataConfig& data) {
+io::WindowShape window_shape(const DataConfig& data, int num_forecasts) {
   io::WindowShape shape{.inputs = {}, .targets = {}};
   for (int step = 1 - data.num_input_steps; step <= 0; ++step) {
     shape.inputs.push_back(step);
   }
-  for (int step = 1; step <= data.num_output_steps; ++step) {
+  for (int step = 1; step <= num_forecasts * data.num_output_steps; ++step) {
     shape.targets.push_back(step);
   }
   return shape;
@@ -23,9 +24,10 @@ io::WindowShape window_shape(const DataConfig& data) {
 
 std::shared_ptr<const io::WindowIndex> find_windows(const RunContext& run,
                                                     const comm::Range& target_rows,
+                                                    int num_forecasts,
                                                     const char* key) {
   auto windows = std::make_shared<const io::WindowIndex>(
-      run.index->rows_present(), window_shape(run.config.data), target_rows);
+      run.index->rows_present(), window_shape(run.config.data, num_forecasts), target_rows);
   if (windows->size() == 0) {
     throw Error(Errc::kInvalidInput, "no sample has all its rows")
         .with("file", run.index->path().string())
@@ -36,14 +38,19 @@ std::shared_ptr<const io::WindowIndex> find_windows(const RunContext& run,
   return windows;
 }
 
-/// One group's share of a step; null samples repeat sample 0 with weight 0.
+/// One group's share of a step, `num_forecasts` in a row; null samples repeat sample 0 with weight
+/// 0.
 WindowRequest request_of(const RunContext& run,
                          const io::WindowIndex& windows,
-                         const std::vector<io::ScheduledSample>& share) {
-  WindowRequest request;
+                         const std::vector<io::ScheduledSample>& share,
+                         int num_forecasts) {
+  const auto& data = run.config.data;
+  const auto num_rows = data.num_input_steps + num_forecasts * data.num_output_steps;
+  WindowRequest request{.num_inputs = data.num_input_steps};
   for (const auto& sample : share) {
     const auto index = std::max<std::int64_t>(sample.index, 0);
     request.rows.push_back(windows.rows(index));
+    request.rows.back().resize(static_cast<std::size_t>(num_rows));
     request.weights.push_back(sample.weight);
     request.times.push_back(run.index->info().time_of(windows.target_rows(index).front()));
   }
@@ -74,28 +81,34 @@ WindowRequests training_requests(const RankContext& rank,
                                  const Snapshot* from,
                                  std::shared_ptr<StopGate> gate) {
   const auto& config = rank.run->config;
-  const auto windows = find_windows(*rank.run, config.data.train_rows, "data.train_rows");
+  const auto windows = find_windows(*rank.run, config.data.train_rows,
+                                    longest_rollout(config.training), "data.train_rows");
   const io::SampleSchedule schedule({.num_samples = windows->size(),
                                      .batch_size = config.training.batch_size,
                                      .num_groups = num_models(rank),
                                      .seed = config.training.seed});
   return [=, run = rank.run, group = rank.mesh.model().index, gate = std::move(gate),
           position = from ? from->position : io::SchedulePosition{},
-          step = from ? from->step : 0]() mutable -> std::optional<WindowRequest> {
-    if (step >= run->config.training.steps || !gate->admit(step)) {
+          batch = from ? from->step * config.training.accumulate
+                       : 0]() mutable -> std::optional<WindowRequest> {
+    const auto& training = run->config.training;
+    const auto step = batch / training.accumulate;
+    if (step >= training.steps || !gate->admit(step)) {
       return std::nullopt;
     }
-    auto request = request_of(*run, *windows, schedule.share(position, group));
+    auto request = request_of(*run, *windows, schedule.share(position, group),
+                              rollout_at(training, position.epoch));
     position = schedule.after(position);
     request.next = position;
-    ++step;
+    ++batch;
     return request;
   };
 }
 
 WindowRequests test_requests(const RankContext& rank) {
   const auto& config = rank.run->config;
-  const auto windows = find_windows(*rank.run, config.data.test_rows, "data.test_rows");
+  const auto windows =
+      find_windows(*rank.run, config.data.test_rows, config.data.test_forecasts, "data.test_rows");
   const io::SampleSchedule schedule({.num_samples = windows->size(),
                                      .batch_size = config.training.batch_size,
                                      .num_groups = num_models(rank),
@@ -105,7 +118,8 @@ WindowRequests test_requests(const RankContext& rank) {
     if (position.epoch > 0) {
       return std::nullopt;
     }
-    auto request = request_of(*run, *windows, schedule.share(position, group));
+    auto request = request_of(*run, *windows, schedule.share(position, group),
+                              run->config.data.test_forecasts);
     position = schedule.after(position);
     request.next = position;
     return request;
@@ -121,24 +135,22 @@ WindowRequests forecast_requests(const RankContext& rank, io::Time from, std::in
         .with("expected", "at least " + io::format_time(info.time_of(data.num_input_steps - 1)))
         .with("found", io::format_time(from));
   }
-  const auto& variables = rank.run->config.model.variables;
-  const bool has_forcings = std::ranges::any_of(variables.input, [&](const auto& name) {
-    return std::ranges::find(variables.output, name) == variables.output.end();
-  });
+  const bool needs_truth =
+      model::InputAdvance(rank.run->config.model).needs_truth() || !rank.run->interior.empty();
   return [=, run = rank.run, step = std::int64_t{0}]() mutable -> std::optional<WindowRequest> {
     if (step == num_steps) {
       return std::nullopt;
     }
     const auto first_target = last_input + 1 + step * data.num_output_steps;
-    const auto num_rows = step == 0      ? data.num_input_steps
-                          : has_forcings ? data.num_output_steps
-                                         : 0;
+    const auto num_rows = step == 0     ? data.num_input_steps
+                          : needs_truth ? data.num_output_steps
+                                        : 0;
     std::vector<std::int64_t> rows;
     for (auto row = first_target - num_rows; row < first_target && num_rows > 0; ++row) {
       rows.push_back(row);
     }
-    if (step > 0 && has_forcings) {
-      // Forcings belong to the steps that the previous forecast reached.
+    if (step > 0 && needs_truth) {
+      // Forcings and boundaries belong to the steps that the previous forecast reached.
       for (auto& row : rows) {
         row = std::min(row, run->index->info().num_rows - 1) == row
                   ? row
@@ -147,8 +159,10 @@ WindowRequests forecast_requests(const RankContext& rank, io::Time from, std::in
                                           run->index->info().num_rows - 1)));
       }
     }
+    const auto num_inputs = step == 0 ? num_rows : 0;
     ++step;
     return WindowRequest{.rows = {rows},
+                         .num_inputs = num_inputs,
                          .weights = {1},
                          .times = {run->index->info().time_of(first_target)},
                          .next = {}};

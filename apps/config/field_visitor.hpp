@@ -15,6 +15,8 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("data", "output_steps", data.num_output_steps);
   visit("data", "train_rows", data.train_rows);
   visit("data", "test_rows", data.test_rows);
+  visit("data", "test_forecasts", data.test_forecasts);
+  visit("data", "boundary_cells", data.boundary_cells);
   visit("data", "normalizer", data.normalizer);
   visit("data", "normalizers", data.normalizers);
 
@@ -53,6 +55,11 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("training", "beta2", training.beta2);
   visit("training", "clip_norm", training.clip_norm);
   visit("training", "clip_value", training.clip_value);
+  visit("training", "accumulate", training.accumulate);
+  visit("training", "rollout", training.rollout);
+  visit("training", "rollout_max", training.rollout_max);
+  visit("training", "rollout_every", training.rollout_every);
+  visit("training", "average_decay", training.average_decay);
   visit("training", "variable_weights", training.variable_weights);
 
   auto& run = config.run;

@@ -72,8 +72,12 @@ at::Tensor GradientSum::part(const at::Tensor& flat, std::size_t i) const {
   return flat.narrow(0, offsets_[i], parameters_[i].numel()).view(parameters_[i].sizes());
 }
 
-void GradientSum::start() {
+void GradientSum::clear() {
   gradients_.zero_();
+}
+
+void GradientSum::start() {
+  sends_ = true;
   num_sent_ = 0;
   for (Bucket& bucket : buckets_) {
     bucket.num_missing = bucket.num_parameters;
@@ -82,6 +86,7 @@ void GradientSum::start() {
 }
 
 void GradientSum::complete(std::size_t bucket) {
+  if (!sends_) return;
   --buckets_[bucket].num_missing;
   send_ready();
 }
@@ -98,6 +103,7 @@ void GradientSum::finish() {
   for (Bucket& bucket : buckets_) bucket.num_missing = 0;
   send_ready();
   for (Bucket& bucket : buckets_) bucket.work->wait();
+  sends_ = false;
 }
 
 }  // namespace askos::model

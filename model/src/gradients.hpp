@@ -27,7 +27,9 @@ class GradientSum {
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;
 
-  /// Zeroes the gradients. Call before each backward pass.
+  /// Zeroes the gradients. Backward passes from here on add to them.
+  void clear();
+  /// Says that the next backward pass is the last one before `finish`: what it completes is sent.
   void start();
   /// Sends what is left (also of parameters that had no part in the loss) and waits for all sums.
   void finish();
@@ -56,6 +58,7 @@ class GradientSum {
   at::Tensor gradients_;
   std::vector<Bucket> buckets_;
   std::size_t num_sent_ = 0;
+  bool sends_ = false;
 };
 
 }  // namespace askos::model

@@ -4,6 +4,7 @@
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
+#include <askos/model/input_advance.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
@@ -18,6 +19,8 @@
 namespace askos::model {
 namespace {
 
+const std::string kOptimiser = "optimiser.";
+const std::string kAverage = "optimiser.average.";
 const std::string kMoments[] = {"optimiser.first_moment.", "optimiser.second_moment."};
 const std::string kStep = "optimiser.step";
 const std::string kUpdates = "optimiser.updates";
@@ -44,16 +47,53 @@ struct Trainer::Parts {
   Parts(Network& trained, comm::Communicator& all_ranks, TrainerOptions trainer_options)
       : network(trained),
         options(std::move(trainer_options)),
+        advance(network.config(), options.interior),
         loss_ranks(all_ranks.derive(all_ranks.name() + ".loss")),
         gradient_ranks(all_ranks.derive(all_ranks.name() + ".gradients")),
         gradients(network.parameters(), *gradient_ranks, options.bucket_bytes) {
     for (auto& moment : moments) moment = at::zeros_like(gradients.values());
+    if (options.average_decay > 0) average = gradients.values().clone();
   }
 
   /// Sum over batch entries of weight times loss, this rank's part; differentiable.
   [[nodiscard]] at::Tensor weighted_loss(const Batch& batch, const at::Tensor& weights) const {
-    const at::Tensor prediction = network.forward(batch.input);
-    return squared_error(prediction, batch.target, options.scalers).dot(weights);
+    const std::int64_t steps = network.config().num_output_steps;
+    const std::int64_t length = batch.target.size(1) / steps;
+    if (length < 1 || batch.target.size(1) % steps != 0) {
+      throw Error(Errc::kShapeMismatch, "target is not a whole number of forecasts long")
+          .with("steps of a forecast", steps)
+          .with("found", batch.target.size(1));
+    }
+    at::Tensor x = batch.input;
+    at::Tensor sum;
+    for (std::int64_t i = 0; i < length; ++i) {
+      const auto now = [&](const at::Tensor& all) {
+        return all.defined() ? all.narrow(1, i * steps, steps) : all;
+      };
+      const at::Tensor y = network.forward(x);
+      const at::Tensor error = squared_error(y, now(batch.target), options.scalers);
+      sum = sum.defined() ? sum + error : error;
+      if (i + 1 < length) x = advance(x, y, now(batch.later));
+    }
+    return (sum / static_cast<double>(length)).dot(weights);
+  }
+
+  /// Runs a batch forward and returns its loss; `sums` grows by its loss and weight.
+  at::Tensor add_forward(const Batch& batch) {
+    const at::Tensor weights = weights_of(batch);
+    const at::Tensor loss = weighted_loss(batch, weights);
+    const auto more = loss_and_weight(loss, weights);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
+    return loss;
+  }
+
+  /// Gradients of a new step begin at zero.
+  void begin_if_new() {
+    if (!has_begun) {
+      gradients.clear();
+      sums = {};
+    }
+    has_begun = true;
   }
 
   /// Adds the loss and the weights of all ranks up, in place; a model's weights count once.
@@ -76,14 +116,19 @@ struct Trainer::Parts {
                       entries<scalar_t>(gradients.values()), entries<scalar_t>(moments[0]),
                       entries<scalar_t>(moments[1]));
     });
+    if (average.defined()) average.lerp_(gradients.values(), 1 - options.average_decay);
   }
 
   Network& network;
   TrainerOptions options;
+  InputAdvance advance;
   std::unique_ptr<comm::Communicator> loss_ranks;
   std::unique_ptr<comm::Communicator> gradient_ranks;
   GradientSum gradients;
   std::array<at::Tensor, 2> moments;
+  at::Tensor average;  ///< undefined unless asked for
+  bool has_begun = false;
+  std::array<double, 2> sums = {};  ///< loss and weight of the step under way, of this rank
   std::int64_t step = 0;
   std::int64_t updates = 0;
 };
@@ -93,15 +138,20 @@ Trainer::Trainer(Network& network, comm::Communicator& all_ranks, TrainerOptions
 
 Trainer::~Trainer() = default;
 
+void Trainer::accumulate(const Batch& batch) {
+  const c10::AutoGradMode grad(true);
+  parts_->begin_if_new();
+  torch::autograd::backward({parts_->add_forward(batch)}, {});
+}
+
 StepResult Trainer::train_step(const Batch& batch) {
   Parts& parts = *parts_;
   Clock& clock = steady_clock();
   const c10::AutoGradMode grad(true);
   const Nanoseconds begin = clock.now();
-  const at::Tensor weights = weights_of(batch);
-  const at::Tensor loss = parts.weighted_loss(batch, weights);
-  auto sums = parts.loss_and_weight(loss, weights);
-  const comm::WorkPtr loss_sum = parts.start_sum(sums);
+  parts.begin_if_new();
+  const at::Tensor loss = parts.add_forward(batch);
+  const comm::WorkPtr loss_sum = parts.start_sum(parts.sums);
   const Nanoseconds forward_done = clock.now();
 
   parts.gradients.start();
@@ -111,7 +161,8 @@ StepResult Trainer::train_step(const Batch& batch) {
   if (loss_sum) loss_sum->wait();
   const Nanoseconds reduced = clock.now();
 
-  const auto [total, weight] = sums;
+  const auto [total, weight] = parts.sums;
+  parts.has_begun = false;
   StepResult result = {.step = parts.step,
                        .loss = weight > 0 ? total / weight : 0,
                        .learning_rate = parts.options.learning_rate.at(parts.step)};
@@ -141,6 +192,9 @@ NamedTensors Trainer::state() const {
           parts_->gradients.part(parts_->moments[m], i).clone();
     }
   }
+  for (std::size_t i = 0; parts_->average.defined() && i < parameters.size(); ++i) {
+    state[kAverage + parameters[i].name] = parts_->gradients.part(parts_->average, i).clone();
+  }
   state[kStep] = at::scalar_tensor(parts_->step, at::kLong);
   state[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);
   return state;
@@ -163,6 +217,12 @@ void Trainer::load_state(const NamedTensors& state) {
       moments[m].push_back(take(kMoments[m] + entry.name, entry.tensor.sizes()));
     }
   }
+  std::vector<at::Tensor> averages;  // a state without them begins at its parameters
+  if (weights.contains(kAverage + parameters.front().name)) {
+    for (const auto& entry : parameters) {
+      averages.push_back(take(kAverage + entry.name, entry.tensor.sizes()));
+    }
+  }
   const auto step = take(kStep, {}).item<std::int64_t>();
   const auto updates = take(kUpdates, {}).item<std::int64_t>();
   parts_->network.parameters().load(weights);  // what is left; nothing changed before
@@ -171,8 +231,26 @@ void Trainer::load_state(const NamedTensors& state) {
       parts_->gradients.part(parts_->moments[m], i).copy_(moments[m][i]);
     }
   }
+  if (parts_->average.defined()) {
+    parts_->average.copy_(parts_->gradients.values());
+    for (std::size_t i = 0; i < averages.size(); ++i) {
+      parts_->gradients.part(parts_->average, i).copy_(averages[i]);
+    }
+  }
   parts_->step = step;
   parts_->updates = updates;
+}
+
+NamedTensors forecast_weights(const NamedTensors& state) {
+  NamedTensors weights;
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(kAverage)) {
+      weights[name.substr(kAverage.size())] = tensor;
+    } else if (!name.starts_with(kOptimiser)) {
+      weights.try_emplace(name, tensor);
+    }
+  }
+  return weights;
 }
 
 std::int64_t Trainer::step() const noexcept {

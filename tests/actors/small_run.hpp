@@ -60,7 +60,9 @@ inline std::filesystem::path write_waves(const std::filesystem::path& folder,
   for (int cell = 0; cell < kCells; ++cell) {
     info.latitudes.push_back(30 + 2 * (cell / 12) + 0.01 * (cell % 5));
     info.longitudes.push_back(-20 + 3 * (cell % 12));
+    info.grid_cells.push_back(cell);
   }
+  info.grid_shape = {9, 12};
   info.statistics_rows = {0, kRows};
   const auto path = folder / (forcing ? "forced.h5" : "waves.h5");
   io::DatasetWriter writer(path, info);

@@ -4,6 +4,8 @@
 #include "layouts.hpp"
 #include "parity_case.hpp"
 
+#include <askos/model/input_advance.hpp>
+
 namespace askos::model::test {
 namespace {
 
@@ -122,6 +124,7 @@ TEST_P(Rollout, GivesTheReferenceGradients) {
         {"node_weights",
          stored.at("loss.node_weights").narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
         variable_weights(doubles(stored.at("loss.variable_weights")))};
+    const InputAdvance advance(config);
     at::Tensor x = batch.narrow(1, 0, 2).index_select(3, positions("data_input_full"));
     at::Tensor loss = at::zeros({}, at::kDouble);
     for (std::int64_t step = 0; step < 3; ++step) {
@@ -135,12 +138,7 @@ TEST_P(Rollout, GivesTheReferenceGradients) {
           loss +
           squared_error(y, truth.index_select(3, positions("data_output_full")), scalers).mean() /
               3;
-      // The newest input: forcings from the batch, prognostic variables from the forecast.
-      const at::Tensor newest =
-          truth.index_select(3, positions("data_input_full"))
-              .index_copy(3, positions("model_input_prognostic"),
-                          y.index_select(3, positions("model_output_prognostic")));
-      x = at::cat({x.narrow(1, 1, 1), newest}, 1);
+      x = advance(x, y, truth.index_select(3, positions("data_input_full")));
     }
     torch::autograd::backward({loss}, {});
     const auto r = static_cast<std::size_t>(ranks.rank());

@@ -19,7 +19,9 @@ struct Score {
   std::string variable;
   std::string unit;
   int lead_hours = 0;
-  std::string cells;  ///< `all`, or `inner5x5`: cells whose 5 x 5 neighbourhood is fully valid
+  /// `all`; `interior`: all but the frame of a limited area; `inner5x5`: cells whose 5 x 5
+  /// neighbourhood is fully valid.
+  std::string cells;
   double rmse = 0;
   double persistence_rmse = 0;
   std::int64_t num_samples = 0;

@@ -5,15 +5,16 @@
 #include <askos/actors/rank_context.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
+#include <askos/model/input_advance.hpp>
 #include <askos/model/network.hpp>
 
 #include <memory>
 
 namespace askos::actors {
 
-/// Compute without training. Each packet gives one forecast: from its own input (evaluation), or,
-/// once the first packet has given the start, from its own last forecast and the packet's forcings
-/// (rollout).
+/// Compute without training. Each packet gives a forecast from its own input, as many steps in a
+/// row as it has targets (evaluation); or, once the first packet has given the start, one step from
+/// its own last forecast and the packet's forcings and boundaries (rollout).
 class Forecaster final : public dataflow::Stage {
  public:
   enum class Mode { kFromInput, kRollout };
@@ -31,12 +32,14 @@ class Forecaster final : public dataflow::Stage {
   [[nodiscard]] std::string communicator() const override { return "model"; }
 
  private:
-  [[nodiscard]] at::Tensor next_input(const at::Tensor& forecast, const at::Tensor& forcings) const;
+  [[nodiscard]] at::Tensor forecast_all(const model::Batch& batch) const;
+  [[nodiscard]] at::Tensor forecast_next(const model::Batch& batch);
 
   RankContext rank_;
   std::shared_ptr<const Snapshot> weights_;
   Mode mode_;
   std::unique_ptr<model::Network> network_;
+  model::InputAdvance advance_;
   at::Tensor state_;          ///< [sample, input step, cell, input var], of the last forecast
   at::Tensor last_forecast_;  ///< [sample, output step, cell, output var]
 };

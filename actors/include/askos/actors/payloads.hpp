@@ -24,6 +24,7 @@ struct Window {
   std::optional<comm::Slot> slot;  ///< nothing: no row was asked for
   DType dtype = DType::kFloat32;
   std::int64_t num_rows = 0;
+  std::int64_t num_inputs = 0;  ///< leading rows that are input; the others are targets
   std::int64_t num_cells = 0;
   std::int64_t num_variables = 0;
   std::vector<double> weights;  ///< [sample] 0: a null sample
@@ -34,7 +35,7 @@ struct Window {
 /// The same batch on the rank that computes it: its own shard of the grid, as views of the window
 /// wherever possible.
 struct Sample {
-  model::Batch batch;           ///< input, target and weights
+  model::Batch batch;           ///< input, target, its truth as later input, weights
   std::vector<io::Time> times;  ///< [sample]
   io::SchedulePosition next;
 };
@@ -55,9 +56,9 @@ struct Snapshot {
 
 /// A forecast of one batch on one rank's shard, normalised.
 struct Prediction {
-  at::Tensor forecast;     ///< [sample, time, cell, var]
-  at::Tensor truth;        ///< the same, or undefined where there is none
-  at::Tensor persistence;  ///< [sample, cell, var]: the last input step, output variables
+  at::Tensor forecast = {};     ///< [sample, time, cell, var]
+  at::Tensor truth = {};        ///< the same, or undefined where there is none
+  at::Tensor persistence = {};  ///< [sample, cell, var]: the last input step, or undefined
   std::vector<double> weights;
   std::vector<io::Time> times;
   comm::Range cells;  ///< what the grid axis covers

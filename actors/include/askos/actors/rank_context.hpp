@@ -21,6 +21,9 @@ struct RunContext {
   model::Graph graph;
   std::vector<io::Affine> normaliser;  ///< [var] of the dataset
 
+  /// [cell] false in a limited area's frame; empty: no frame.
+  std::vector<bool> interior;
+
   /// Positions of the model's input and output variables among the dataset's.
   std::vector<std::int64_t> input_variables;
   std::vector<std::int64_t> output_variables;

@@ -16,10 +16,11 @@ namespace askos::actors {
 
 /// One batch to read: the rows of each sample, oldest first. A null sample repeats another's rows.
 struct WindowRequest {
-  std::vector<std::vector<std::int64_t>> rows;  ///< [sample][row]; the same number for each
-  std::vector<double> weights;                  ///< [sample]
-  std::vector<io::Time> times;                  ///< [sample]
-  io::SchedulePosition next;
+  std::vector<std::vector<std::int64_t>> rows = {};  ///< [sample][row]; the same number for each
+  std::int64_t num_inputs = 0;                       ///< leading rows of each that are input
+  std::vector<double> weights = {};                  ///< [sample]
+  std::vector<io::Time> times = {};                  ///< [sample]
+  io::SchedulePosition next = {};
 };
 
 /// Says what to read next; nothing when all is read. Called on the reader's thread.

@@ -19,8 +19,12 @@ struct DataConfig {
   std::filesystem::path file;
   int num_input_steps = 2;
   int num_output_steps = 1;
-  comm::Range train_rows;                          ///< targets used for training
-  comm::Range test_rows;                           ///< targets used for scores
+  comm::Range train_rows;  ///< targets used for training
+  comm::Range test_rows;   ///< targets used for scores
+  int test_forecasts = 1;  ///< forecasts in a row that are scored, each from the one before
+  /// Width in cells of a limited area's frame: there a forecast's next input is the truth, and the
+  /// loss does not count. 0: none.
+  int boundary_cells = 0;
   std::string normalizer = "mean-std";             ///< for every variable but those below
   std::map<std::string, std::string> normalizers;  ///< by variable
 };
@@ -51,8 +55,18 @@ struct TrainingConfig {
   double beta2 = 0.95;
   double clip_norm = 0;   ///< 0: not clipped
   double clip_value = 0;  ///< 0: not clipped
+  int accumulate = 1;     ///< batches whose gradients make one step
+  int rollout = 1;        ///< forecasts in a row per sample in epoch 0, gradients through all
+  int rollout_max = 0;    ///< reached by one more every `rollout_every` epochs; 0: `rollout`
+  int rollout_every = 1;
+  double average_decay = 0;  ///< of the running mean of the parameters; 0: none
   VariableWeights variable_weights = VariableWeights::kOne;
 };
+
+/// Returns how many forecasts in a row a sample of epoch `epoch` is trained on.
+[[nodiscard]] int rollout_at(const TrainingConfig& training, std::int64_t epoch);
+/// Returns the most of them in any epoch.
+[[nodiscard]] int longest_rollout(const TrainingConfig& training);
 
 struct RunOptions {
   std::filesystem::path folder;

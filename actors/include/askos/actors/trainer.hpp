@@ -36,7 +36,7 @@ class Trainer final : public dataflow::Stage {
 
  private:
   void emit_snapshot(dataflow::Context& context);
-  /// Makes a step and records its memory: activations of all later ones are the same.
+  /// Makes a step and records its memory: activations of all later ones of its length are the same.
   model::StepResult measured_step(const model::Batch& batch);
 
   RankContext rank_;
@@ -46,7 +46,9 @@ class Trainer final : public dataflow::Stage {
   std::unique_ptr<model::Trainer> trainer_;
   io::SchedulePosition position_;
   std::int64_t last_snapshot_ = -1;
-  bool measured_ = false;
+  std::int64_t measured_length_ = 0;  ///< of the longest target so far
+  int num_accumulated_ = 0;
+  std::int64_t num_samples_ = 0;  ///< of the step under way
 };
 
 }  // namespace askos::actors

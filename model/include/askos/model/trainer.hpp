@@ -19,14 +19,24 @@ struct TrainerOptions {
   ClipOptions clip = {};
   /// Factors of the loss on this rank's shard.
   std::vector<Scaler> scalers = {};
+  /// Bool [own data node]: in a limited area, true where the forecast is kept from step to step;
+  /// elsewhere the next input is the truth. Undefined: everywhere.
+  at::Tensor interior = {};
+  /// A running mean of the parameters, p' = decay p' + (1 - decay) p after each update; 0: none.
+  double average_decay = 0;
   /// Gradients are summed over ranks in pieces of about this size, while backward runs.
   std::int64_t bucket_bytes = 1 << 20;
 };
 
 /// What one rank trains on in one step.
 struct Batch {
-  at::Tensor input;   ///< [batch, time, own data node, input variable], see `Network::forward`
-  at::Tensor target;  ///< [batch, time, own data node, output variable]
+  at::Tensor input;  ///< [batch, time, own data node, input variable], see `Network::forward`
+  /// [batch, time, own data node, output variable]; n times the model's output steps make a rollout
+  /// of n forecasts, each from the one before, and the loss is the mean over them.
+  at::Tensor target;
+  /// The truth of the target's steps, [batch, time, own data node, input variable]: forcings and
+  /// boundaries of a rollout. Undefined where `InputAdvance` needs none.
+  at::Tensor later = {};
   /// One weight >= 0 per batch entry; empty: all 1. Weight 0 makes an entry a null sample, whose
   /// values must be finite all the same.
   std::vector<double> weights = {};
@@ -55,15 +65,19 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Makes one step, together with all other ranks. A step in which all weights are 0 on all ranks
-  /// changes nothing but the step count.
+  /// Adds a batch's gradient to that of the next step, without an update and without a wait for
+  /// other ranks but the model's. The step's loss is the weighted mean over all its batches.
+  void accumulate(const Batch& batch);
+
+  /// Makes one step, together with all other ranks, with this batch and those accumulated before.
+  /// A step in which all weights are 0 on all ranks changes nothing but the step count.
   StepResult train_step(const Batch& batch);
 
   /// Computes the loss alone, together with all other ranks; 0 if all weights are.
   [[nodiscard]] double loss(const Batch& batch);
 
-  /// Returns copies of the network's state and, under `optimiser.`, of the moments and step counts:
-  /// all that a later run needs to go on bit by bit.
+  /// Returns copies of the network's state and, under `optimiser.`, of the moments, the running
+  /// mean and step counts: all that a later run needs to go on bit by bit. Call it between steps.
   [[nodiscard]] NamedTensors state() const;
   /// Takes back what `state` gave. Throws one `Errc::kInvalidInput` that lists what does not fit.
   void load_state(const NamedTensors& state);
@@ -74,5 +88,9 @@ class Trainer {
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };
+
+/// Returns from a trainer's state what a forecast runs with: the running means of the parameters if
+/// it has them, else the parameters; and the buffers.
+[[nodiscard]] NamedTensors forecast_weights(const NamedTensors& state);
 
 }  // namespace askos::model
