@@ -42,6 +42,9 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("model", "edge_trainables", model.encoder.edge_trainables);
   visit("model", "mapper_chunks", model.encoder.num_chunks);
   visit("model", "processor_chunks", model.processor.num_chunks);
+  visit("model", "encoder_shard_strategy", model.encoder.shard_strategy);
+  visit("model", "processor_shard_strategy", model.processor.shard_strategy);
+  visit("model", "decoder_shard_strategy", model.decoder.shard_strategy);
 
   auto& training = config.training;
   visit("training", "steps", training.steps);

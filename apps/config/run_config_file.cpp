@@ -33,6 +33,8 @@ constexpr std::array kVariableWeights{
 
 constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
                              EnumName{DType::kFloat64, "float64"}};
+constexpr std::array kShardStrategies{EnumName{model::ShardStrategy::kEdges, "edges"},
+                                      EnumName{model::ShardStrategy::kHeads, "heads"}};
 
 const auto& names_of(actors::GraphKind) {
   return kGraphKinds;
@@ -42,6 +44,9 @@ const auto& names_of(actors::VariableWeights) {
 }
 const auto& names_of(DType) {
   return kDTypes;
+}
+const auto& names_of(model::ShardStrategy) {
+  return kShardStrategies;
 }
 
 void read(const Place& place, Nanoseconds& target) {
@@ -86,12 +91,15 @@ void refuse_unknown_keys(const TomlValue& root, const std::vector<std::string>& 
   }
 }
 
-/// The file says heads, widths and chunks once; encoder, processor and decoder share them.
+/// The file says heads, widths and mapper chunks once; encoder, processor and decoder share them.
 void share_block_options(model::ModelConfig& model) {
-  const int processor_chunks = model.processor.num_chunks;
+  const model::BlockConfig processor = model.processor;
+  const auto decoder_strategy = model.decoder.shard_strategy;
   model.processor = model.encoder;
   model.decoder = model.encoder;
-  model.processor.num_chunks = processor_chunks;
+  model.processor.num_chunks = processor.num_chunks;
+  model.processor.shard_strategy = processor.shard_strategy;
+  model.decoder.shard_strategy = decoder_strategy;
   model.hidden_node_trainables = model.data_node_trainables;
 }
 

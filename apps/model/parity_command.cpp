@@ -18,6 +18,7 @@ namespace {
 struct Options {
   std::vector<std::string> cases;
   ParityOptions run;
+  std::string strategy;
   std::string dtype = "float32";
 };
 
@@ -49,6 +50,10 @@ void print(const std::string& folder, const std::vector<Comparison>& rows, bool 
 int parity(const Options& options, bool json) {
   ParityOptions run = options.run;
   run.dtype = parse_dtype(options.dtype);
+  if (!options.strategy.empty()) {
+    run.strategy =
+        options.strategy == "heads" ? model::ShardStrategy::kHeads : model::ShardStrategy::kEdges;
+  }
   std::string failures;
   for (const auto& folder : options.cases) {
     const auto rows = run_case(folder, run);
@@ -80,6 +85,10 @@ void add_parity(const ModelLine& line) {
   command.add_option("--ranks", options->run.num_ranks, "local ranks that share the model")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command
+      .add_option("--shard-strategy", options->strategy,
+                  "what ranks share while they attend; else as the case says")
+      ->check(CLI::IsMember({"edges", "heads"}));
   command
       .add_option("--chunks", options->run.chunks,
                   "pieces of encoder and decoder; 0: none; else as the case says")

@@ -12,7 +12,7 @@ Block::Block(Parameters& parameters,
     : num_heads_(config.num_heads), attention_(shape.attention) {
   const std::int64_t channels = shape.channels;
   const std::int64_t width = config.attention_channels > 0 ? config.attention_channels : channels;
-  const std::int64_t head_width = width / config.num_heads;
+  head_width_ = width / config.num_heads;
   key_ = Linear(parameters, name + ".lin_key", channels, width);
   query_ = Linear(parameters, name + ".lin_query", channels, width);
   value_ = Linear(parameters, name + ".lin_value", channels, width);
@@ -20,8 +20,8 @@ Block::Block(Parameters& parameters,
   edge_ = Linear(parameters, name + ".lin_edge", shape.edge_features, width);
   projection_ = Linear(parameters, name + ".projection", width, channels);
   if (config.qk_norm) {
-    query_norm_ = LayerNorm(parameters, name + ".q_norm", head_width, /*with_bias=*/false);
-    key_norm_ = LayerNorm(parameters, name + ".k_norm", head_width, /*with_bias=*/false);
+    query_norm_ = LayerNorm(parameters, name + ".q_norm", head_width_, /*with_bias=*/false);
+    key_norm_ = LayerNorm(parameters, name + ".k_norm", head_width_, /*with_bias=*/false);
   }
   norm_ = Norm(parameters, name + ".layer_norm_attention", channels, shape.condition_features);
   mlp_norm_ = Norm(parameters, name + ".layer_norm_mlp_dst", channels, shape.condition_features);
@@ -59,7 +59,8 @@ at::Tensor Block::map(const at::Tensor& x_src,
                       const at::Tensor& edge,
                       const EdgeIndex& index) const {
   const at::Tensor x = norm_(x_dst);
-  return finish(x_dst, self_(x), query(x), key_value((*source_norm_)(x_src)), edge, index);
+  const KeyValue sources = key_value((*source_norm_)(x_src));
+  return finish(x_dst, self_(x), attend(query(x), sources, edge, index, {0, num_heads_}));
 }
 
 at::Tensor Block::process(const at::Tensor& x,
@@ -67,10 +68,11 @@ at::Tensor Block::process(const at::Tensor& x,
                           const EdgeIndex& index,
                           const StartHalo& start_halo,
                           const at::Tensor& condition) const {
+  const comm::Range heads = {0, num_heads_};
   const at::Tensor normalised = norm_(x, condition);
   if (!start_halo) {
-    return finish(x, self_(normalised), query(normalised), key_value(normalised), edge, index,
-                  condition);
+    return finish(x, self_(normalised),
+                  attend(query(normalised), key_value(normalised), edge, index, heads), condition);
   }
   const auto wait_for_halo = start_halo(normalised);
   const at::Tensor self = self_(normalised);
@@ -79,26 +81,88 @@ at::Tensor Block::process(const at::Tensor& x,
   const KeyValue halo = key_value(wait_for_halo());
   sources.key = at::cat({sources.key, halo.key}, 1);
   sources.value = at::cat({sources.value, halo.value}, 1);
-  return finish(x, self, q, sources, edge, index, condition);
+  return finish(x, self, attend(q, sources, edge, index, heads), condition);
 }
 
-at::Tensor Block::finish(const at::Tensor& x,
-                         const at::Tensor& self,
-                         const at::Tensor& query,
+HeadShards Block::head_shards(comm::Communicator& ranks) const {
+  return {num_heads_, head_width_, ranks};
+}
+
+at::Tensor Block::sources_by_heads(const at::Tensor& x_src,
+                                   const HeadShards& shards,
+                                   const comm::ShardSizes& sizes,
+                                   at::Tensor* kept) const {
+  const KeyValue own = key_value((*source_norm_)(x_src));
+  return shards.to_heads(at::stack({own.key, own.value}, 2), sizes, kept);
+}
+
+at::Tensor Block::map_by_heads(const at::Tensor& sources,
+                               const at::Tensor& x_dst,
+                               const at::Tensor& edge,
+                               const EdgeIndex& index,
+                               const HeadShards& shards,
+                               const comm::ShardSizes& sizes,
+                               HeadMemory* memory) const {
+  const at::Tensor x = norm_(x_dst);
+  return finish(x_dst, self_(x),
+                attend_by_heads(query(x), sources, edge, index, shards, sizes, memory));
+}
+
+at::Tensor Block::process_by_heads(const at::Tensor& x,
+                                   const at::Tensor& edge,
+                                   const EdgeIndex& index,
+                                   const HeadShards& shards,
+                                   const comm::ShardSizes& sizes,
+                                   HeadMemory* memory,
+                                   const at::Tensor& condition) const {
+  const at::Tensor normalised = norm_(x, condition);
+  const KeyValue own = key_value(normalised);
+  const at::Tensor sources = shards.to_heads(at::stack({own.key, own.value}, 2), sizes,
+                                             memory ? &memory->sources : nullptr);
+  return finish(x, self_(normalised),
+                attend_by_heads(query(normalised), sources, edge, index, shards, sizes, memory),
+                condition);
+}
+
+at::Tensor Block::attend_by_heads(const at::Tensor& query,
+                                  const at::Tensor& sources,
+                                  const at::Tensor& edge,
+                                  const EdgeIndex& index,
+                                  const HeadShards& shards,
+                                  const comm::ShardSizes& sizes,
+                                  HeadMemory* memory) const {
+  const at::Tensor q = shards.to_heads(query, sizes, memory ? &memory->query : nullptr);
+  const KeyValue own_heads = {sources.select(2, 0), sources.select(2, 1)};
+  const at::Tensor attended = attend(q, own_heads, edge, index, shards.own());
+  return shards.to_nodes(attended, sizes, memory ? &memory->attended : nullptr);
+}
+
+at::Tensor Block::attend(const at::Tensor& query,
                          const KeyValue& sources,
                          const at::Tensor& edge,
                          const EdgeIndex& index,
-                         const at::Tensor& condition) const {
+                         comm::Range heads) const {
+  if (heads.size() == 0) {
+    // Empty, but a function of all three: backward's collectives run on this rank too.
+    return query + sources.key.sum(1, true) + sources.value.sum(1, true);
+  }
+  const std::int64_t first = heads.begin * head_width_;
+  const std::int64_t width = heads.size() * head_width_;
   const AttentionInput input = {.query = query,
                                 .key = sources.key,
                                 .value = sources.value,
                                 .edge = edge_pre_ ? at::gelu((*edge_pre_)(edge)) : edge,
-                                .edge_weight = edge_.weight(),
-                                .edge_bias = edge_.bias(),
-                                .num_heads = num_heads_};
-  const at::Tensor attended = attention_ == AttentionBackend::kLoops
-                                  ? attention(input, index)
-                                  : composite_attention(input, index);
+                                .edge_weight = edge_.weight().narrow(0, first, width),
+                                .edge_bias = edge_.bias().narrow(0, first, width),
+                                .num_heads = static_cast<int>(heads.size())};
+  return attention_ == AttentionBackend::kLoops ? attention(input, index)
+                                                : composite_attention(input, index);
+}
+
+at::Tensor Block::finish(const at::Tensor& x,
+                         const at::Tensor& self,
+                         const at::Tensor& attended,
+                         const at::Tensor& condition) const {
   const at::Tensor z = projection_(attended + self) + x;
   return z + mlp_(mlp_norm_(z, condition));
 }

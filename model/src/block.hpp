@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "head_shards.hpp"
 #include "layers.hpp"
 
 #include <askos/model/attention.hpp>
@@ -49,6 +50,36 @@ class Block {
                                    const StartHalo& start_halo,
                                    const at::Tensor& condition = {}) const;
 
+  /// Returns how this block's heads are shared out.
+  [[nodiscard]] HeadShards head_shards(comm::Communicator& ranks) const;
+
+  /// Keys and values of all sources for own heads [batch, source, 2, own head * channel], from own
+  /// sources x_src [batch, own source, channel]; `sizes` counts each rank's.
+  [[nodiscard]] at::Tensor sources_by_heads(const at::Tensor& x_src,
+                                            const HeadShards& shards,
+                                            const comm::ShardSizes& sizes,
+                                            at::Tensor* kept) const;
+
+  /// `map` where ranks share heads: `sources` are rows of what `sources_by_heads` gave, x_dst
+  /// [batch, own destination, channel]; `index` numbers these sources and the destinations of all
+  /// ranks, of which `sizes` counts each rank's. `memory` may be null.
+  [[nodiscard]] at::Tensor map_by_heads(const at::Tensor& sources,
+                                        const at::Tensor& x_dst,
+                                        const at::Tensor& edge,
+                                        const EdgeIndex& index,
+                                        const HeadShards& shards,
+                                        const comm::ShardSizes& sizes,
+                                        HeadMemory* memory) const;
+
+  /// `process` where ranks share heads.
+  [[nodiscard]] at::Tensor process_by_heads(const at::Tensor& x,
+                                            const at::Tensor& edge,
+                                            const EdgeIndex& index,
+                                            const HeadShards& shards,
+                                            const comm::ShardSizes& sizes,
+                                            HeadMemory* memory,
+                                            const at::Tensor& condition = {}) const;
+
  private:
   struct KeyValue {
     at::Tensor key;
@@ -58,15 +89,25 @@ class Block {
   [[nodiscard]] at::Tensor query(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor norm_heads(const at::Tensor& x,
                                       const std::optional<LayerNorm>& norm) const;
-  [[nodiscard]] at::Tensor finish(const at::Tensor& x,
-                                  const at::Tensor& self,
-                                  const at::Tensor& query,
+  [[nodiscard]] at::Tensor attend(const at::Tensor& query,
                                   const KeyValue& sources,
                                   const at::Tensor& edge,
                                   const EdgeIndex& index,
+                                  comm::Range heads) const;
+  [[nodiscard]] at::Tensor attend_by_heads(const at::Tensor& query,
+                                           const at::Tensor& sources,
+                                           const at::Tensor& edge,
+                                           const EdgeIndex& index,
+                                           const HeadShards& shards,
+                                           const comm::ShardSizes& sizes,
+                                           HeadMemory* memory) const;
+  [[nodiscard]] at::Tensor finish(const at::Tensor& x,
+                                  const at::Tensor& self,
+                                  const at::Tensor& attended,
                                   const at::Tensor& condition = {}) const;
 
   int num_heads_;
+  std::int64_t head_width_;
   AttentionBackend attention_;
   Linear key_;
   Linear query_;

@@ -171,4 +171,17 @@ void validate(const ModelConfig& config) {
   faults.throw_if_any("model configuration is not valid");
 }
 
+std::vector<std::string> parts_with_idle_ranks(const ModelConfig& config, int num_ranks) {
+  std::vector<std::string> parts;
+  const auto check = [&](const char* part, const BlockConfig& block) {
+    if (block.shard_strategy == ShardStrategy::kHeads && num_ranks > block.num_heads) {
+      parts.emplace_back(part);
+    }
+  };
+  check("encoder", config.encoder);
+  check("processor", config.processor);
+  check("decoder", config.decoder);
+  return parts;
+}
+
 }  // namespace askos::model

@@ -82,15 +82,87 @@ std::vector<EdgeChunk> make_chunks(const Ids& src,
   return chunks;
 }
 
+/// Cuts the whole problem into ranges of every rank's destinations, for ranks that share heads.
+std::vector<EdgeChunk> make_common_chunks(const Edges& edges,
+                                          const comm::ShardSizes& destination_sizes,
+                                          int rank,
+                                          int parts) {
+  std::vector<EdgeChunk> chunks;
+  const Ids offsets = offsets_of(edges.dst, edges.num_destinations);
+  for (int part = 0; part < parts; ++part) {
+    EdgeChunk chunk;
+    Ids positions_in_all;
+    Ids src;
+    Ids dst;
+    std::int64_t num_destinations = 0;
+    for (int r = 0; r < static_cast<int>(destination_sizes.size()); ++r) {
+      const comm::Range shard = comm::shard_range(destination_sizes, r);
+      const comm::Range range = comm::balanced_range(shard.size(), parts, part);
+      if (r == rank) chunk.destinations = range;
+      chunk.destination_sizes.push_back(range.size());
+      const std::int64_t first = shard.begin + range.begin;
+      for (auto e = offsets[static_cast<std::size_t>(first)];
+           e < offsets[static_cast<std::size_t>(first + range.size())]; ++e) {
+        positions_in_all.push_back(e);
+        src.push_back(edges.src[static_cast<std::size_t>(e)]);
+        dst.push_back(edges.dst[static_cast<std::size_t>(e)] - first + num_destinations);
+      }
+      num_destinations += range.size();
+    }
+    const Ids rows = sorted_unique(src);
+    chunk.rows = to_tensor(rows);
+    chunk.positions = to_tensor(positions_in_all);
+    chunk.index = make_edge_index(positions(src, rows), std::move(dst),
+                                  static_cast<std::int64_t>(rows.size()), num_destinations);
+    chunks.push_back(std::move(chunk));
+  }
+  return chunks;
+}
+
+at::Tensor attributes_of(const Edges& edges, comm::Range range) {
+  const at::Tensor attributes = at::empty({range.size(), edges.num_attributes}, at::kDouble);
+  std::copy_n(edges.attributes.begin() + range.begin * edges.num_attributes, attributes.numel(),
+              attributes.data_ptr<double>());
+  return attributes;
+}
+
+/// Every rank holds the whole problem, for its own heads.
+EdgePlan make_head_plan(const Edges& unsorted,
+                        const comm::ShardSizes& source_sizes,
+                        const comm::ShardSizes& destination_sizes,
+                        int num_chunks,
+                        const comm::Communicator& ranks) {
+  const Edges edges = sort_by_destination(unsorted);
+  EdgePlan plan;
+  plan.by_heads = true;
+  plan.source_sizes = source_sizes;
+  plan.destination_sizes = destination_sizes;
+  plan.sources = comm::shard_range(source_sizes, ranks.rank());
+  plan.destinations = comm::shard_range(destination_sizes, ranks.rank());
+  plan.edges = {0, edges.size()};
+  plan.halo.num_own = plan.halo.num_kept = plan.sources.size();
+  plan.index = make_edge_index(edges.src, edges.dst, edges.num_sources, edges.num_destinations);
+  plan.num_interior_edges = edges.size();
+  plan.attributes = attributes_of(edges, plan.edges);
+  plan.chunks = make_common_chunks(edges, destination_sizes, ranks.rank(), num_chunks);
+  return plan;
+}
+
 /// `same_nodes`: sources and destinations are the same shard, so its rows are all in the table.
 EdgePlan make_edge_plan(const Edges& unsorted,
                         const comm::ShardSizes& source_sizes,
                         const comm::ShardSizes& destination_sizes,
                         bool same_nodes,
                         int num_chunks,
+                        ShardStrategy strategy,
                         comm::Communicator& ranks) {
+  if (strategy == ShardStrategy::kHeads && ranks.size() > 1) {
+    return make_head_plan(unsorted, source_sizes, destination_sizes, num_chunks, ranks);
+  }
   const Edges edges = sort_by_destination(unsorted);
   EdgePlan plan;
+  plan.source_sizes = source_sizes;
+  plan.destination_sizes = destination_sizes;
   plan.sources = comm::shard_range(source_sizes, ranks.rank());
   plan.destinations = comm::shard_range(destination_sizes, ranks.rank());
   const auto first = std::lower_bound(edges.dst.begin(), edges.dst.end(), plan.destinations.begin);
@@ -121,9 +193,7 @@ EdgePlan make_edge_plan(const Edges& unsorted,
   plan.index = make_edge_index(rows, dst, plan.halo.num_rows(), plan.destinations.size());
   plan.chunks = make_chunks(rows, dst, plan.index, num_chunks);
 
-  plan.attributes = at::empty({plan.edges.size(), edges.num_attributes}, at::kDouble);
-  std::copy_n(edges.attributes.begin() + plan.edges.begin * edges.num_attributes,
-              plan.attributes.numel(), plan.attributes.data_ptr<double>());
+  plan.attributes = attributes_of(edges, plan.edges);
   return plan;
 }
 
@@ -190,23 +260,29 @@ GraphPlan make_graph_plan(const Graph& graph,
                           comm::Communicator& ranks,
                           const GraphPlanOptions& options) {
   validate(graph);
+  if (ranks.size() > graph.data.size()) {
+    throw Error(Errc::kInvalidInput, "more ranks than data nodes to share")
+        .with("ranks", ranks.size())
+        .with("data_nodes", graph.data.size());
+  }
   GraphPlan plan;
   plan.rank = ranks.rank();
   plan.data_sizes = comm::balanced_sizes(graph.data.size(), ranks.size());
   plan.hidden_sizes = comm::balanced_sizes(graph.hidden.size(), ranks.size());
   plan.encoder = make_edge_plan(graph.data_to_hidden, plan.data_sizes, plan.hidden_sizes, false,
-                                options.encoder_chunks, ranks);
-  plan.processor =
-      make_edge_plan(graph.hidden_to_hidden, plan.hidden_sizes, plan.hidden_sizes, true, 0, ranks);
+                                options.encoder_chunks, options.encoder, ranks);
+  plan.processor = make_edge_plan(graph.hidden_to_hidden, plan.hidden_sizes, plan.hidden_sizes,
+                                  true, 0, options.processor, ranks);
   plan.decoder = make_edge_plan(graph.hidden_to_data, plan.hidden_sizes, plan.data_sizes, false,
-                                options.decoder_chunks, ranks);
+                                options.decoder_chunks, options.decoder, ranks);
   for (const DataGrid& grid : graph.more_grids) {
     const auto sizes = comm::balanced_sizes(grid.nodes.size(), ranks.size());
-    plan.more.push_back({.sizes = sizes,
-                         .encoder = make_edge_plan(grid.to_hidden, sizes, plan.hidden_sizes, false,
-                                                   options.encoder_chunks, ranks),
-                         .decoder = make_edge_plan(grid.from_hidden, plan.hidden_sizes, sizes,
-                                                   false, options.decoder_chunks, ranks)});
+    plan.more.push_back(
+        {.sizes = sizes,
+         .encoder = make_edge_plan(grid.to_hidden, sizes, plan.hidden_sizes, false,
+                                   options.encoder_chunks, options.encoder, ranks),
+         .decoder = make_edge_plan(grid.from_hidden, plan.hidden_sizes, sizes, false,
+                                   options.decoder_chunks, options.decoder, ranks)});
   }
   return plan;
 }

@@ -7,6 +7,7 @@
 #include <askos/model/sharding.hpp>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <memory>
 
@@ -38,7 +39,7 @@ Mapper::Mapper(Parameters& parameters,
       embed_destinations_(
           parameters, name + ".emb_nodes_dst", shape.destination_features, shape.channels) {
   if (shape.source_features > 0) {
-    embed_sources_ =
+    source_embedding_ =
         Linear(parameters, name + ".emb_nodes_src", shape.source_features, shape.channels);
   }
   if (shape.outputs > 0) {
@@ -51,13 +52,19 @@ Mapper::Mapper(Parameters& parameters,
   }
 }
 
+at::Tensor Mapper::embed_sources(const at::Tensor& x) const {
+  return source_embedding_ ? (*source_embedding_)(x) : x;
+}
+
+at::Tensor Mapper::extract(const at::Tensor& x) const {
+  return extractor_ ? (*extractor_)((*extractor_norm_)(x)) : x;
+}
+
 at::Tensor Mapper::run(const at::Tensor& table,
                        const at::Tensor& x_dst,
                        const at::Tensor& edge,
                        const EdgeIndex& index) const {
-  const at::Tensor sources = embed_sources_ ? (*embed_sources_)(table) : table;
-  const at::Tensor mapped = block_.map(sources, embed_destinations_(x_dst), edge, index);
-  return extractor_ ? (*extractor_)((*extractor_norm_)(mapped)) : mapped;
+  return extract(block_.map(embed_sources(table), embed_destinations_(x_dst), edge, index));
 }
 
 at::Tensor Mapper::operator()(const at::Tensor& x_src,
@@ -65,6 +72,7 @@ at::Tensor Mapper::operator()(const at::Tensor& x_src,
                               const at::Tensor& edge,
                               const EdgePlan& plan,
                               comm::Communicator& ranks) const {
+  if (plan.by_heads) return run_by_heads(x_src, x_dst, edge, plan, ranks);
   const at::Tensor table = halo_exchange(x_src, plan.halo, ranks);
   if (plan.chunks.empty()) return run(table, x_dst, edge, plan.index);
   std::vector<Piece> pieces;
@@ -78,6 +86,42 @@ at::Tensor Mapper::operator()(const at::Tensor& x_src,
                       }});
   }
   return recompute(std::move(pieces), 1, {table, x_dst, edge}, parameters_);
+}
+
+at::Tensor Mapper::run_by_heads(const at::Tensor& x_src,
+                                const at::Tensor& x_dst,
+                                const at::Tensor& edge,
+                                const EdgePlan& plan,
+                                comm::Communicator& ranks) const {
+  const HeadShards shards = block_.head_shards(ranks);
+  if (plan.chunks.empty()) {
+    const at::Tensor sources =
+        block_.sources_by_heads(embed_sources(x_src), shards, plan.source_sizes, nullptr);
+    return extract(block_.map_by_heads(sources, embed_destinations_(x_dst), edge, plan.index,
+                                       shards, plan.destination_sizes, nullptr));
+  }
+  const bool keep = c10::GradMode::is_enabled();
+  const auto memory = std::make_shared<std::vector<HeadMemory>>(plan.chunks.size());
+  const auto run_sources = [this, shards, keep, memory, &plan](const auto& parts) {
+    return block_.sources_by_heads(embed_sources(parts[0]), shards, plan.source_sizes,
+                                   keep ? &(*memory)[0].sources : nullptr);
+  };
+  const at::Tensor sources =
+      recompute({{.slices = {{}}, .run = run_sources}}, 1, {x_src}, parameters_);
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < plan.chunks.size(); ++i) {
+    const EdgeChunk& chunk = plan.chunks[i];
+    const comm::Range nodes = chunk.destinations;
+    pieces.push_back({.slices = {{.dim = 1, .positions = chunk.rows},
+                                 {.dim = 1, .begin = nodes.begin, .size = nodes.size()},
+                                 {.dim = 0, .positions = chunk.positions}},
+                      .run = [this, shards, keep, memory, i, &chunk](const auto& parts) {
+                        return extract(block_.map_by_heads(
+                            parts[0], embed_destinations_(parts[1]), parts[2], chunk.index, shards,
+                            chunk.destination_sizes, keep ? &(*memory)[i] : nullptr));
+                      }});
+  }
+  return recompute(std::move(pieces), 1, {sources, x_dst, edge}, parameters_);
 }
 
 Processor::Processor(Parameters& parameters,
@@ -96,40 +140,58 @@ Processor::Processor(Parameters& parameters,
   }
 }
 
+struct Processor::Received {
+  explicit Received(std::size_t num_layers) : halos(num_layers), heads(num_layers) {}
+
+  std::vector<at::Tensor> halos;
+  std::vector<HeadMemory> heads;
+};
+
+/// `received` is null where nothing is to be kept.
+at::Tensor Processor::run_layer(std::size_t layer,
+                                const at::Tensor& x,
+                                const at::Tensor& edge,
+                                const at::Tensor& condition,
+                                const EdgePlan& plan,
+                                comm::Communicator& ranks,
+                                Received* received) const {
+  const Block& block = blocks_[layer];
+  if (ranks.size() == 1) return block.process(x, edge, plan.index, nullptr, condition);
+  if (plan.by_heads) {
+    return block.process_by_heads(x, edge, plan.index, block.head_shards(ranks),
+                                  plan.destination_sizes,
+                                  received ? &received->heads[layer] : nullptr, condition);
+  }
+  at::Tensor* const kept = received ? &received->halos[layer] : nullptr;
+  const auto start_halo = [&](const at::Tensor& normalised) {
+    if (kept && kept->defined()) {
+      return std::function<at::Tensor()>(
+          [&, normalised, kept] { return replay_halo(normalised, *kept, plan.halo, ranks); });
+    }
+    const auto exchange = std::make_shared<HaloExchange>(normalised, plan.halo, ranks);
+    return std::function<at::Tensor()>([kept, exchange, normalised] {
+      const at::Tensor rows = exchange->finish(normalised);
+      if (kept) *kept = rows.detach();
+      return rows;
+    });
+  };
+  return block.process(x, edge, plan.index, start_halo, condition);
+}
+
 at::Tensor Processor::operator()(const at::Tensor& x,
                                  const at::Tensor& edge,
                                  const EdgePlan& plan,
                                  comm::Communicator& ranks,
                                  const at::Tensor& condition) const {
-  // What each layer received, so that running it again needs no communication.
-  const auto received = std::make_shared<std::vector<at::Tensor>>(blocks_.size());
-  const bool keep = num_segments_ > 0;
-  const auto run_layer = [this, received, keep, &plan, &ranks](
-                             std::size_t layer, const at::Tensor& in, const at::Tensor& a,
-                             const at::Tensor& c) {
-    if (ranks.size() == 1) return blocks_[layer].process(in, a, plan.index, nullptr, c);
-    const auto start_halo = [&](const at::Tensor& normalised) {
-      at::Tensor& halo = (*received)[layer];
-      if (halo.defined()) {
-        return std::function<at::Tensor()>(
-            [&, normalised] { return replay_halo(normalised, halo, plan.halo, ranks); });
-      }
-      const auto exchange = std::make_shared<HaloExchange>(normalised, plan.halo, ranks);
-      return std::function<at::Tensor()>([&halo, keep, exchange, normalised] {
-        const at::Tensor rows = exchange->finish(normalised);
-        if (keep) halo = rows.detach();
-        return rows;
-      });
-    };
-    return blocks_[layer].process(in, a, plan.index, start_halo, c);
-  };
   at::Tensor y = x;
   if (num_segments_ == 0) {
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-      y = run_layer(layer, y, edge, condition);
+      y = run_layer(layer, y, edge, condition, plan, ranks, nullptr);
     }
     return y;
   }
+  const bool keep = c10::GradMode::is_enabled();
+  const auto received = keep ? std::make_shared<Received>(blocks_.size()) : nullptr;
   for (int s = 0; s < num_segments_; ++s) {
     const auto layers =
         comm::balanced_range(static_cast<std::int64_t>(blocks_.size()), num_segments_, s);
@@ -141,11 +203,12 @@ at::Tensor Processor::operator()(const at::Tensor& x,
     std::vector<at::Tensor> inputs = {y, edge};
     if (condition.defined()) inputs.push_back(condition);
     Piece segment = {.slices = std::vector<Slice>(inputs.size()),
-                     .run = [run_layer, layers](const auto& parts) {
+                     .run = [this, received, layers, &plan, &ranks](const auto& parts) {
                        at::Tensor in = parts[0];
                        const at::Tensor c = parts.size() > 2 ? parts[2] : at::Tensor();
                        for (auto layer = layers.begin; layer < layers.end; ++layer) {
-                         in = run_layer(static_cast<std::size_t>(layer), in, parts[1], c);
+                         in = run_layer(static_cast<std::size_t>(layer), in, parts[1], c, plan,
+                                        ranks, received.get());
                        }
                        return in;
                      }};

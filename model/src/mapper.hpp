@@ -40,10 +40,17 @@ class Mapper {
                                const at::Tensor& x_dst,
                                const at::Tensor& edge,
                                const EdgeIndex& index) const;
+  [[nodiscard]] at::Tensor run_by_heads(const at::Tensor& x_src,
+                                        const at::Tensor& x_dst,
+                                        const at::Tensor& edge,
+                                        const EdgePlan& plan,
+                                        comm::Communicator& ranks) const;
+  [[nodiscard]] at::Tensor embed_sources(const at::Tensor& x) const;
+  [[nodiscard]] at::Tensor extract(const at::Tensor& x) const;
 
   Block block_;
   Linear embed_destinations_;
-  std::optional<Linear> embed_sources_;
+  std::optional<Linear> source_embedding_;
   std::optional<LayerNorm> extractor_norm_;
   std::optional<Linear> extractor_;
   std::vector<at::Tensor> parameters_;
@@ -65,8 +72,8 @@ class Processor {
             const Shape& shape);
 
   /// x [batch, own node, channel], edge [own edge, feature], condition [batch, own node, feature]
-  /// or undefined. Each layer exchanges halos once;
-  /// recomputation reuses what was received.
+  /// or undefined. Each layer exchanges halos once, or goes to heads and back once; recomputation
+  /// reuses what was received.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x,
                                       const at::Tensor& edge,
                                       const EdgePlan& plan,
@@ -74,6 +81,15 @@ class Processor {
                                       const at::Tensor& condition = {}) const;
 
  private:
+  struct Received;  // what the layers received, so that running one again needs no communication
+  [[nodiscard]] at::Tensor run_layer(std::size_t layer,
+                                     const at::Tensor& x,
+                                     const at::Tensor& edge,
+                                     const at::Tensor& condition,
+                                     const EdgePlan& plan,
+                                     comm::Communicator& ranks,
+                                     Received* received) const;
+
   std::vector<Block> blocks_;
   std::vector<std::vector<at::Tensor>> parameters_;  // of each block
   int num_segments_;

@@ -90,7 +90,10 @@ Network::Parts::Parts(const ModelConfig& model_config,
       plan(make_graph_plan(graph,
                            ranks,
                            {.encoder_chunks = config.encoder.num_chunks,
-                            .decoder_chunks = config.decoder.num_chunks})),
+                            .decoder_chunks = config.decoder.num_chunks,
+                            .encoder = config.encoder.shard_strategy,
+                            .processor = config.processor.shard_strategy,
+                            .decoder = config.decoder.shard_strategy})),
       parameters(options.float64 ? at::kDouble : at::kFloat, options.seed) {
   add_datasets(graph);
   add_encoders(graph);
@@ -281,9 +284,9 @@ std::map<std::string, std::int64_t> Network::activation_rows() const {
   const GraphPlan& plan = parts_->plan;
   return {{"data", plan.decoder.destinations.size()},
           {"hidden", plan.processor.destinations.size()},
-          {"encoder_sources", plan.encoder.halo.num_rows()},
-          {"processor_sources", plan.processor.halo.num_rows()},
-          {"decoder_sources", plan.decoder.halo.num_rows()}};
+          {"encoder_sources", plan.encoder.index.num_sources},
+          {"processor_sources", plan.processor.index.num_sources},
+          {"decoder_sources", plan.decoder.index.num_sources}};
 }
 
 }  // namespace askos::model

@@ -112,12 +112,17 @@ at::Tensor all_to_all(const at::Tensor& x,
                       const comm::ShardSizes& split_sizes,
                       std::int64_t concat_dim,
                       const comm::ShardSizes& concat_sizes,
-                      comm::Communicator& ranks) {
+                      comm::Communicator& ranks,
+                      at::Tensor* kept) {
   if (ranks.size() == 1) return x;
   return linear_map(
       x,
       [&](const at::Tensor& there) {
-        return transpose_shards(there, split_dim, split_sizes, concat_dim, concat_sizes, ranks);
+        if (kept && kept->defined()) return kept->detach();
+        const at::Tensor received =
+            transpose_shards(there, split_dim, split_sizes, concat_dim, concat_sizes, ranks);
+        if (kept) *kept = received.detach();
+        return received;
       },
       [=, &ranks](const at::Tensor& back) {
         return transpose_shards(back, concat_dim, concat_sizes, split_dim, split_sizes, ranks);

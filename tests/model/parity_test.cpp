@@ -87,6 +87,13 @@ TEST_P(Parity, GivesTheSameNumbersOnAnyLayout) {
            Layout{.name = "three ranks, two chunks", .num_ranks = 3, .chunks = 2, .segments = 1},
            Layout{.name = "four ranks, five chunks", .num_ranks = 4, .chunks = 5, .segments = 2},
            Layout{.name = "five ranks", .num_ranks = 5},
+           Layout{
+               .name = "three ranks by heads", .num_ranks = 3, .strategy = ShardStrategy::kHeads},
+           Layout{.name = "five ranks by heads, five chunks",
+                  .num_ranks = 5,
+                  .chunks = 5,
+                  .segments = 2,
+                  .strategy = ShardStrategy::kHeads},
        }) {
     SCOPED_TRACE(layout.name);
     expect_same(run(problem(parity), layout, true), expected);

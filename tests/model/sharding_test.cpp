@@ -44,13 +44,20 @@ class RandomGraphs : public ::testing::TestWithParam<unsigned> {};
 TEST_P(RandomGraphs, GiveTheSameNumbersOnAnyLayout) {
   const Problem problem = random_problem(GetParam());
   const Result expected = run(problem, {.attention = AttentionBackend::kComposite}, true);
-  for (const int num_ranks : {1, 2, 3, 4, 5}) {
-    for (const int chunks : {0, 1, 2, 5}) {
-      SCOPED_TRACE(::testing::Message() << num_ranks << " ranks, " << chunks << " chunks");
-      expect_same(
-          run(problem, {.num_ranks = num_ranks, .chunks = chunks, .segments = std::min(chunks, 3)},
-              true),
-          expected);
+  for (const auto strategy : {ShardStrategy::kEdges, ShardStrategy::kHeads}) {
+    for (const int num_ranks : {1, 2, 3, 4, 5}) {  // three heads: two ranks of five have none
+      for (const int chunks : {0, 1, 2, 5}) {
+        SCOPED_TRACE(::testing::Message()
+                     << num_ranks << " ranks, " << chunks << " chunks, by "
+                     << (strategy == ShardStrategy::kHeads ? "heads" : "edges"));
+        expect_same(run(problem,
+                        {.num_ranks = num_ranks,
+                         .chunks = chunks,
+                         .segments = chunks == 1 ? 1 : 3,
+                         .strategy = strategy},
+                        true),
+                    expected);
+      }
     }
   }
 }

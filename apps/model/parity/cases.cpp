@@ -7,6 +7,8 @@
 
 #include <ATen/ATen.h>
 
+#include <iostream>
+
 namespace askos::apps {
 namespace {
 
@@ -20,6 +22,13 @@ at::Tensor without_ensemble(const TensorFile& io, const std::string& name) {
         .with("members", tensor.size(2));
   }
   return tensor.squeeze(2);
+}
+
+void warn_of_idle_ranks(const model::ModelConfig& config, int num_ranks) {
+  for (const auto& part : model::parts_with_idle_ranks(config, num_ranks)) {
+    std::cerr << "askos: warning: more ranks than heads in the " << part
+              << ": some ranks attend to nothing\n";
+  }
 }
 
 }  // namespace
@@ -39,7 +48,8 @@ Problem make_problem(const ModelCase& model) {
 Layout make_layout(const ModelCase& model, const ParityOptions& options) {
   return {.num_ranks = options.num_ranks,
           .chunks = options.chunks.value_or(model.config.encoder.num_chunks),
-          .segments = options.segments.value_or(model.config.processor.num_chunks)};
+          .segments = options.segments.value_or(model.config.processor.num_chunks),
+          .strategy = options.strategy.value_or(model.config.processor.shard_strategy)};
 }
 
 std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptions& options) {
@@ -48,7 +58,9 @@ std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptio
   (void)loss.choose<bool>("class", {{"MSELoss", true}});
   const JsonObject tolerance = description.object("tolerance");
   const bool float64 = options.dtype == DType::kFloat64;
-  const Result result = run(make_problem(model), make_layout(model, options), float64);
+  const Layout layout = make_layout(model, options);
+  warn_of_idle_ranks(with_layout(model.config, layout), layout.num_ranks);
+  const Result result = run(make_problem(model), layout, float64);
 
   // In float64 the reference stored output and loss; its gradients are float32 ones.
   const JsonObject exact = float64 ? tolerance.object("fp64") : tolerance;

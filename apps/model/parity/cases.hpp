@@ -19,6 +19,7 @@ struct ParityOptions {
   int num_ranks = 1;
   std::optional<int> chunks;
   std::optional<int> segments;
+  std::optional<model::ShardStrategy> strategy;
   DType dtype = DType::kFloat32;
 };
 

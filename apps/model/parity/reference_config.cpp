@@ -14,6 +14,7 @@ using model::BlockConfig;
 using model::Bounding;
 using model::MlpKind;
 using model::Residual;
+using model::ShardStrategy;
 using model::TargetFeature;
 
 /// Refuses `key` unless it is absent or has the one value that askos computes.
@@ -27,7 +28,6 @@ BlockConfig read_block(const JsonObject& json, const char* class_name, int num_c
   expect_value(json, "class", class_name);
   expect_value(json, "num_channels", num_channels);
   json.ignore({"sub_graph_edge_attributes", "num_layers"});  // read with graph and processor
-  (void)json.get<std::string>("shard_strategy", "edges");    // how it was run: changes no number
   BlockConfig block = {
       .num_heads = json.get<int>("num_heads"),
       .attention_channels = json.get<int>("attn_channels", 0),
@@ -40,7 +40,9 @@ BlockConfig read_block(const JsonObject& json, const char* class_name, int num_c
       .qk_norm = json.get<bool>("qk_norm"),
       .edge_pre_mlp = json.get<bool>("edge_pre_mlp"),
       .edge_trainables = json.get<int>("trainable_size"),
-      .num_chunks = json.get<int>("num_chunks", 1)};
+      .num_chunks = json.get<int>("num_chunks", 1),
+      .shard_strategy = json.choose<ShardStrategy>(
+          "shard_strategy", {{"edges", ShardStrategy::kEdges}, {"heads", ShardStrategy::kHeads}})};
   json.refuse_unread();
   return block;
 }

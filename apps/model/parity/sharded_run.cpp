@@ -14,6 +14,9 @@ model::ModelConfig with_layout(model::ModelConfig config, const Layout& layout) 
   config.attention = layout.attention;
   config.encoder.num_chunks = config.decoder.num_chunks = layout.chunks;
   config.processor.num_chunks = layout.segments;
+  for (auto* block : {&config.encoder, &config.processor, &config.decoder}) {
+    block->shard_strategy = layout.strategy;
+  }
   return config;
 }
 

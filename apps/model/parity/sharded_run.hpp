@@ -30,6 +30,7 @@ struct Layout {
   int num_ranks = 1;
   int chunks = 0;    ///< of encoder and decoder
   int segments = 0;  ///< of the processor
+  model::ShardStrategy strategy = model::ShardStrategy::kEdges;
   model::AttentionBackend attention = model::AttentionBackend::kLoops;
 };
 

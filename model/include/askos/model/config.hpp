@@ -10,6 +10,12 @@ namespace askos::model {
 /// The two-layer network of a block: plain with GELU, or gated, `out(activation(gate) * value)`.
 enum class MlpKind : std::uint8_t { kGelu, kGlu, kSwiglu, kGeglu, kReglu };
 
+/// What ranks share out while a block attends; it changes no number but for rounding.
+enum class ShardStrategy : std::uint8_t {
+  kEdges,  ///< each rank attends over the edges into its own nodes, all heads; halos are exchanged
+  kHeads,  ///< each rank attends over all edges with its own heads; all-to-alls before and after
+};
+
 /// Shape of one graph-transformer block.
 struct BlockConfig {
   int channels = 0;  ///< 0: as many as the model has
@@ -23,6 +29,7 @@ struct BlockConfig {
   /// 0: computed at once, activations kept for backward. n > 0: computed in n pieces (ranges of
   /// destinations in encoder and decoder, of layers in the processor) that backward recomputes.
   int num_chunks = 0;
+  ShardStrategy shard_strategy = ShardStrategy::kEdges;
 };
 
 /// What the decoder knows about its destinations, in this order.
@@ -162,5 +169,10 @@ struct ModelConfig {
 
 /// Throws one `Errc::kInvalidInput` that lists every value that makes no sense.
 void validate(const ModelConfig& config);
+
+/// Names the parts whose heads are fewer than `num_ranks` ranks that would share them, for a
+/// warning: it works, but some ranks attend to nothing. Empty if there are none.
+[[nodiscard]] std::vector<std::string> parts_with_idle_ranks(const ModelConfig& config,
+                                                             int num_ranks);
 
 }  // namespace askos::model

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <askos/comm/partition.hpp>
+#include <askos/model/config.hpp>
 #include <askos/model/graph.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -61,14 +62,21 @@ struct HaloPlan {
 /// A range of a rank's destinations that is computed by itself, to bound memory.
 struct EdgeChunk {
   comm::Range destinations;  ///< of the rank's own
-  comm::Range edges;         ///< of the rank's own
+  comm::Range edges;         ///< of the rank's own; by heads `positions` instead
   at::Tensor rows;           ///< int64: rows of the rank's table that it reads
-  EdgeIndex index;           ///< numbers `rows` and `destinations`
+  EdgeIndex index;           ///< numbers `rows` and `destinations`, by heads those of all ranks
+  // Only where ranks share heads: all ranks work on the same chunk at once.
+  at::Tensor positions = {};                ///< int64: its edges
+  comm::ShardSizes destination_sizes = {};  ///< rows of each rank
 };
 
 /// What one rank does with one set of edges: it owns the edges into its own destinations, which are
-/// contiguous once sorted by destination.
+/// contiguous once sorted by destination. Where ranks share heads (`by_heads`), it owns all edges,
+/// its table is all sources and nothing is in the halo.
 struct EdgePlan {
+  bool by_heads = false;
+  comm::ShardSizes source_sizes;
+  comm::ShardSizes destination_sizes;
   comm::Range sources;                  ///< own, global numbers
   comm::Range destinations;             ///< own, global numbers
   comm::Range edges;                    ///< own, in the global order by destination
@@ -101,10 +109,14 @@ struct GraphPlan {
 struct GraphPlanOptions {
   int encoder_chunks = 0;  ///< 0: none
   int decoder_chunks = 0;
+  ShardStrategy encoder = ShardStrategy::kEdges;
+  ShardStrategy processor = ShardStrategy::kEdges;
+  ShardStrategy decoder = ShardStrategy::kEdges;
 };
 
 /// Plans `graph` for this rank of `ranks`. Nodes are cut into contiguous balanced shards, edges
-/// follow their destination. Collective; blocks. Throws what `validate` throws.
+/// follow their destination. Collective; blocks. Throws what `validate` throws, and
+/// `Errc::kInvalidInput` if there are more ranks than data nodes.
 [[nodiscard]] GraphPlan make_graph_plan(const Graph& graph,
                                         comm::Communicator& ranks,
                                         const GraphPlanOptions& options = {});

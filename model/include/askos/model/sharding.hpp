@@ -47,13 +47,15 @@ namespace askos::model {
 
 /// Takes a tensor that is whole along `split_dim` and sharded along `concat_dim`, and gives one
 /// that is sharded along `split_dim` and whole along `concat_dim`. Backward: the same, the other
-/// way.
+/// way. With `kept`, for recomputation: what is received is kept there, and where something is
+/// there already it is taken again without communication; backward communicates as usual.
 [[nodiscard]] at::Tensor all_to_all(const at::Tensor& x,
                                     std::int64_t split_dim,
                                     const comm::ShardSizes& split_sizes,
                                     std::int64_t concat_dim,
                                     const comm::ShardSizes& concat_sizes,
-                                    comm::Communicator& ranks);
+                                    comm::Communicator& ranks,
+                                    at::Tensor* kept = nullptr);
 
 /// A halo exchange under way: starts at once, so that work on own rows can go on meanwhile.
 class HaloExchange {
