@@ -51,9 +51,8 @@ EdgeState::EdgeState(const Setup& setup)
       packet_host_bytes_(setup.packet_host_bytes),
       packet_device_bytes_(setup.packet_device_bytes),
       ring_(static_cast<std::size_t>(setup.options.credit)),
-      depth_(setup.options.initial),
-      in_flight_(setup.options.initial),
-      num_packets_(setup.options.initial) {
+      pushed_(setup.options.initial),
+      tail_(static_cast<std::size_t>(setup.options.initial) % ring_.size()) {
   ASKOS_CHECK(options_.credit >= 1 && options_.initial <= options_.credit);
 }
 
@@ -63,11 +62,31 @@ void EdgeState::connect(std::shared_ptr<Wakeable> producer, std::shared_ptr<Wake
   consumer_ = std::move(consumer);
 }
 
+std::unique_lock<std::mutex> EdgeState::lock_if_drops() const {
+  return drops() ? std::unique_lock(mutex_) : std::unique_lock<std::mutex>();
+}
+
+/// What is returned is read first, so that nothing seems smaller than it was then.
+EdgeState::InFlight EdgeState::in_flight() const noexcept {
+  const auto returned = returned_.count();
+  const Bytes host_bytes{returned_bytes_.host.load(std::memory_order_acquire)};
+  const Bytes device_bytes{returned_bytes_.device.load(std::memory_order_acquire)};
+  const auto pushed = pushed_.count();
+  return {pushed - returned, Bytes{pushed_bytes_.host.load(std::memory_order_relaxed)} - host_bytes,
+          Bytes{pushed_bytes_.device.load(std::memory_order_relaxed)} - device_bytes};
+}
+
+int EdgeState::depth() const noexcept {
+  const auto popped = popped_.load(std::memory_order_acquire);
+  return static_cast<int>(pushed_.count() - popped);
+}
+
 bool EdgeState::fits(int num_packets, Bytes host_bytes, Bytes device_bytes) const noexcept {
-  return in_flight_ + num_packets <= options_.credit &&
-         (options_.host_bytes.value == 0 || host_bytes_ + host_bytes <= options_.host_bytes) &&
+  const auto used = in_flight();
+  return used.packets + num_packets <= options_.credit &&
+         (options_.host_bytes.value == 0 || used.host_bytes + host_bytes <= options_.host_bytes) &&
          (options_.device_bytes.value == 0 ||
-          device_bytes_ + device_bytes <= options_.device_bytes);
+          used.device_bytes + device_bytes <= options_.device_bytes);
 }
 
 bool EdgeState::fits_largest(int num_packets) const noexcept {
@@ -76,32 +95,62 @@ bool EdgeState::fits_largest(int num_packets) const noexcept {
               least(num_packets * packet_device_bytes_));
 }
 
-int EdgeState::num_free() const {
+int EdgeState::num_free() {
   if (!blocks() || abandoned()) return std::numeric_limits<int>::max();
-  const std::lock_guard lock(mutex_);
-  return std::min({options_.credit - in_flight_,
-                   num_that_fit(host_bytes_, options_.host_bytes, packet_host_bytes_),
-                   num_that_fit(device_bytes_, options_.device_bytes, packet_device_bytes_)});
+  const auto used = in_flight();
+  returned_seen_ = pushed_.count() - used.packets;
+  return std::min({options_.credit - static_cast<int>(used.packets),
+                   num_that_fit(used.host_bytes, options_.host_bytes, packet_host_bytes_),
+                   num_that_fit(used.device_bytes, options_.device_bytes, packet_device_bytes_)});
+}
+
+bool EdgeState::has_slot() noexcept {
+  const auto pushed = pushed_.count();
+  if (pushed - returned_seen_ >= options_.credit) returned_seen_ = returned_.count();
+  return pushed - returned_seen_ < options_.credit;
 }
 
 bool EdgeState::wait_for_credit(int needed) {
   const std::lock_guard lock(mutex_);
-  if (!blocks() || abandoned() || fits_largest(needed)) return false;
-  producer_needs_ = needed;
-  return true;
+  if (!blocks() || abandoned()) return false;
+  returned_.watch();
+  producer_needs_ = fits_largest(needed) ? 0 : needed;
+  if (producer_needs_ == 0) returned_.unwatch();
+  return producer_needs_ > 0;
 }
 
 std::shared_ptr<Wakeable> EdgeState::producer_to_wake() {
   if (producer_needs_ == 0 || !fits_largest(producer_needs_)) return nullptr;
-  if (bursting_ && 2 * in_flight_ > options_.credit) return nullptr;
+  const bool soon = bursting_.load(std::memory_order_relaxed);
+  if (soon && 2 * in_flight().packets > options_.credit) return nullptr;
   producer_needs_ = 0;
+  returned_.unwatch();
   return producer_;
 }
 
 std::shared_ptr<Wakeable> EdgeState::consumer_to_wake() {
-  if (consumer_needs_ == 0 || (depth_ < consumer_needs_ && !closed_)) return nullptr;
+  if (consumer_needs_ == 0 || depth() < consumer_needs_) return nullptr;
   consumer_needs_ = 0;
+  pushed_.unwatch();
   return consumer_;
+}
+
+/// Writes a packet where it will be found once it is counted.
+void EdgeState::put(std::shared_ptr<const void> payload, const PacketMeta& meta) noexcept {
+  const auto add = [](std::atomic<std::int64_t>& sum, Bytes bytes) {  // nobody else does
+    sum.store(sum.load(std::memory_order_relaxed) + bytes.value, std::memory_order_relaxed);
+  };
+  ring_[tail_] = {std::move(payload), meta};
+  tail_ = tail_ + 1 == ring_.size() ? 0 : tail_ + 1;
+  add(pushed_bytes_.host, meta.host_bytes);
+  add(pushed_bytes_.device, meta.device_bytes);
+}
+
+EdgeState::Slot& EdgeState::pop() noexcept {
+  auto& slot = ring_[head_];
+  head_ = head_ + 1 == ring_.size() ? 0 : head_ + 1;
+  popped_.store(popped_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  return slot;
 }
 
 /// Drops the oldest packet that is not claimed; claimed ones move up to close the gap.
@@ -112,47 +161,68 @@ std::shared_ptr<const void> EdgeState::drop_oldest() {
   for (int position = claimed_; position > 0; --position) {
     std::swap(slot_at(position), slot_at(position - 1));
   }
-  auto& slot = ring_[head_];
-  head_ = (head_ + 1) % ring_.size();
-  --depth_;
-  --in_flight_;
-  host_bytes_ = host_bytes_ - slot.meta.host_bytes;
-  device_bytes_ = device_bytes_ - slot.meta.device_bytes;
+  auto& slot = pop();
+  count_returned(slot.meta.host_bytes, slot.meta.device_bytes);
+  returned_.add(1);
   return std::move(slot.payload);
 }
 
 bool EdgeState::push(std::shared_ptr<const void> payload, const PacketMeta& meta) {
+  return drops() ? push_dropping(std::move(payload), meta)
+                 : push_blocking(std::move(payload), meta);
+}
+
+bool EdgeState::push_blocking(std::shared_ptr<const void> payload, const PacketMeta& meta) {
+  if (abandoned()) {
+    const std::lock_guard lock(mutex_);
+    ++num_refused_;
+    ++num_undelivered_;
+    return true;
+  }
+  if (options_.policy == EdgePolicy::kFail && !fits(1, meta.host_bytes, meta.device_bytes)) {
+    return false;
+  }
+  ASKOS_CHECK(has_slot());  // credit was reserved
+  put(std::move(payload), meta);
+  if (pushed_.try_increment()) return true;
+  std::shared_ptr<const void> dropped;
+  std::shared_ptr<Wakeable> to_wake;
+  {
+    const std::lock_guard lock(mutex_);
+    pushed_.add(1);
+    if (abandoned()) {  // meanwhile
+      ++num_undelivered_;
+      dropped = drop_oldest();
+    }
+    to_wake = consumer_to_wake();
+  }
+  wake(to_wake);
+  return true;
+}
+
+bool EdgeState::push_dropping(std::shared_ptr<const void> payload, const PacketMeta& meta) {
   std::vector<std::shared_ptr<const void>> dropped;
   std::shared_ptr<Wakeable> to_wake;
   {
     const std::lock_guard lock(mutex_);
-    ++num_packets_;
     if (abandoned()) {
+      ++num_refused_;
       ++num_undelivered_;
       return true;
     }
     const auto full = [&] { return !fits(1, meta.host_bytes, meta.device_bytes); };
-    if (options_.policy == EdgePolicy::kFail && full()) {
-      --num_packets_;
-      return false;
+    const bool all = options_.policy == EdgePolicy::kLatest;
+    while (depth() > claimed_ && (all || full())) {
+      dropped.push_back(drop_oldest());
+      ++num_dropped_;
     }
-    if (drops()) {
-      const bool all = options_.policy == EdgePolicy::kLatest;
-      while (depth_ > claimed_ && (all || full())) {
-        dropped.push_back(drop_oldest());
-        ++num_dropped_;
-      }
-      if (full()) {  // all of the credit is in the consumer's hands
-        ++num_dropped_;
-        return true;
-      }
+    if (full()) {  // all of the credit is in the consumer's hands
+      ++num_refused_;
+      ++num_dropped_;
+      return true;
     }
-    ASKOS_CHECK(static_cast<std::size_t>(depth_) < ring_.size());  // credit was reserved
-    ring_[(head_ + static_cast<std::size_t>(depth_)) % ring_.size()] = {std::move(payload), meta};
-    ++depth_;
-    ++in_flight_;
-    host_bytes_ += meta.host_bytes;
-    device_bytes_ += meta.device_bytes;
+    put(std::move(payload), meta);
+    pushed_.add(1);
     to_wake = consumer_to_wake();
   }
   wake(to_wake);
@@ -163,39 +233,45 @@ void EdgeState::close() {
   std::shared_ptr<Wakeable> to_wake;
   {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
+    closed_.store(true, std::memory_order_release);
     to_wake = consumer_;
   }
   wake(to_wake);
 }
 
-EdgeState::Supply EdgeState::supply() const {
-  const std::lock_guard lock(mutex_);
-  return {depth_, closed_};
+EdgeState::Supply EdgeState::supply() {
+  const auto lock = lock_if_drops();
+  const bool closed = closed_.load(std::memory_order_acquire);  // first: then all is pushed
+  const int depth = this->depth();
+  return {depth, closed};
 }
 
 bool EdgeState::wait_for_packets(int needed) {
   const std::lock_guard lock(mutex_);
-  if (depth_ >= needed || closed_) return false;
-  consumer_needs_ = needed;
-  return true;
+  pushed_.watch();
+  const bool over = closed_.load(std::memory_order_relaxed);
+  consumer_needs_ = over || depth() >= needed ? 0 : needed;
+  if (consumer_needs_ == 0) pushed_.unwatch();
+  return consumer_needs_ > 0;
 }
 
 AnyPacket EdgeState::take(bool lazy) {
-  const std::lock_guard lock(mutex_);
-  ASKOS_CHECK(depth_ > 0);
-  auto& slot = ring_[head_];
-  head_ = (head_ + 1) % ring_.size();
-  --depth_;
+  const auto lock = lock_if_drops();
+  const auto popped = popped_.load(std::memory_order_relaxed);
+  if (popped >= pushed_seen_) pushed_seen_ = pushed_.count();
+  ASKOS_CHECK(popped < pushed_seen_);
+  auto& slot = pop();
   claimed_ = std::max(0, claimed_ - 1);
-  bursting_ = lazy;
+  if (bursting_.load(std::memory_order_relaxed) != lazy) {
+    bursting_.store(lazy, std::memory_order_relaxed);
+  }
   return {slot.meta, std::move(slot.payload),
           Lease(*this, slot.meta.host_bytes, slot.meta.device_bytes)};
 }
 
 int EdgeState::claim(int most) {
   const std::lock_guard lock(mutex_);
-  claimed_ = std::min(depth_, most);
+  claimed_ = std::min(depth(), most);
   return claimed_;
 }
 
@@ -208,7 +284,7 @@ void EdgeState::end_burst() {
   std::shared_ptr<Wakeable> to_wake;
   {
     const std::lock_guard lock(mutex_);
-    bursting_ = false;
+    bursting_.store(false, std::memory_order_relaxed);
     to_wake = producer_to_wake();
   }
   wake(to_wake);
@@ -219,11 +295,12 @@ void EdgeState::abandon() {
   std::shared_ptr<Wakeable> to_wake;
   {
     const std::lock_guard lock(mutex_);
-    abandoned_ = true;
-    bursting_ = false;
+    abandoned_.store(true, std::memory_order_relaxed);
+    bursting_.store(false, std::memory_order_relaxed);
     claimed_ = 0;
-    num_undelivered_ += depth_;
-    while (depth_ > 0) {
+    pushed_.watch();  // for good: what is pushed from now on is dropped
+    for (int left = depth(); left > 0; --left) {
+      ++num_undelivered_;
       dropped.push_back(drop_oldest());
     }
     to_wake = producer_;
@@ -231,16 +308,26 @@ void EdgeState::abandon() {
   wake(to_wake);
 }
 
+void EdgeState::count_returned(Bytes host_bytes, Bytes device_bytes) noexcept {
+  const auto add = [](std::atomic<std::int64_t>& sum, Bytes bytes) {
+    if (bytes.value != 0) sum.fetch_add(bytes.value, std::memory_order_release);
+  };
+  add(returned_bytes_.host, host_bytes);
+  add(returned_bytes_.device, device_bytes);
+}
+
+/// Counting is the last thing done to the edge, unless it is done under the lock: whoever counts
+/// the last packet of a retired edge frees it, after all others have left the lock.
 void EdgeState::give_back(Bytes host_bytes, Bytes device_bytes) noexcept {
+  count_returned(host_bytes, device_bytes);
+  if (returned_.try_increment()) return;
   std::shared_ptr<Wakeable> to_wake;
   bool last = false;
   {
     const std::lock_guard lock(mutex_);
-    --in_flight_;
-    host_bytes_ = host_bytes_ - host_bytes;
-    device_bytes_ = device_bytes_ - device_bytes;
+    returned_.add(1);
     to_wake = producer_to_wake();
-    last = retired_ && in_flight_ == 0;
+    last = retired_ && in_flight().packets == 0;
   }
   if (last) {
     delete this;
@@ -257,24 +344,28 @@ void EdgeState::retire() noexcept {
   {
     const std::lock_guard lock(mutex_);
     retired_ = true;
+    returned_.watch();  // for good
+    producer_needs_ = 0;
     producer.swap(producer_);
     consumer.swap(consumer_);
-    in_flight_ -= depth_;
-    depth_ = 0;
+    returned_.add(depth());
+    popped_.store(pushed_.count(), std::memory_order_release);
     left.swap(ring_);
-    last = in_flight_ == 0;
+    last = in_flight().packets == 0;
   }
   if (last) delete this;
 }
 
 EdgeState::Reading EdgeState::read() const {
   const std::lock_guard lock(mutex_);
+  const auto used = in_flight();
+  const int most = static_cast<int>(std::min<std::int64_t>(used.packets, options_.credit));
   return {.credit = options_.credit,
-          .depth = depth_,
-          .in_flight = in_flight_,
-          .host_bytes = host_bytes_,
-          .device_bytes = device_bytes_,
-          .num_packets = num_packets_,
+          .depth = std::min(depth(), most),
+          .in_flight = most,
+          .host_bytes = used.host_bytes,
+          .device_bytes = used.device_bytes,
+          .num_packets = pushed_.count() + num_refused_,
           .num_dropped = num_dropped_,
           .num_undelivered = num_undelivered_};
 }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// One edge under way: a small locked ring with its credit, outside whatever runs the stages, so
-// that it can be read while a stage is stuck.
+// One edge under way: a small ring with its credit, outside whatever runs the stages, so that it
+// can be read while a stage is stuck.
 //
 // Credit is counted from `push` until the packet's lease dies. An edge outlives its session while
 // somebody holds a packet of it, and frees itself with the last one.
+//
+// Three counts tell all: packets pushed by the producer, popped by the consumer, and returned by
+// whoever held their leases; always returned <= popped <= pushed. A packet takes no lock unless
+// somebody has to be told of it, because a stage sleeps or has ended; edges that drop always lock,
+// since there the producer pops as well. A slot is used again when its packet and all before it are
+// popped: `pushed - returned < credit` says so, and the producer has acquired it with `returned`.
 #pragma once
+
+#include "watched_count.hpp"
 
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/graph.hpp>
@@ -38,7 +46,7 @@ class EdgeState {
     bool closed = false;
   };
 
-  /// Counts for a status; consistent in itself.
+  /// Counts for a status; those of a moment, or of a very short time if many packets pass.
   struct Reading {
     int credit = 0;
     int depth = 0;
@@ -62,7 +70,7 @@ class EdgeState {
     return options_.policy == EdgePolicy::kLatest || options_.policy == EdgePolicy::kDropOldest;
   }
   /// Returns how many packets of the largest size fit now; never shrinks until the next push.
-  [[nodiscard]] int num_free() const;
+  [[nodiscard]] int num_free();
   /// Returns false if `needed` packets fit; else the producer is woken once when they do.
   [[nodiscard]] bool wait_for_credit(int needed);
   /// Puts a packet on the edge, by policy. Returns false if it is full and the policy is `kFail`.
@@ -76,7 +84,7 @@ class EdgeState {
 
   // --- consumer; one thread at a time ---
 
-  [[nodiscard]] Supply supply() const;
+  [[nodiscard]] Supply supply();
   /// Returns false if `needed` packets are there or the edge is closed; else the consumer is woken
   /// once when one of it is so.
   [[nodiscard]] bool wait_for_packets(int needed);
@@ -97,17 +105,39 @@ class EdgeState {
   [[nodiscard]] Reading read() const;
 
  private:
+  /// Keeps what one thread writes all the time away from what others do.
+  static constexpr std::size_t kCacheLine = 64;
+
   struct Slot {
     std::shared_ptr<const void> payload;
     PacketMeta meta;
+  };
+  /// Bytes that one side of the edge has counted up, before it counts the packet.
+  struct ByteCounts {
+    std::atomic<std::int64_t> host{0};
+    std::atomic<std::int64_t> device{0};
+  };
+  struct InFlight {
+    std::int64_t packets;
+    Bytes host_bytes;
+    Bytes device_bytes;
   };
 
   explicit EdgeState(const Setup& setup);
   ~EdgeState() = default;
   void retire() noexcept;
 
+  [[nodiscard]] std::unique_lock<std::mutex> lock_if_drops() const;
+  [[nodiscard]] InFlight in_flight() const noexcept;
+  [[nodiscard]] int depth() const noexcept;
   [[nodiscard]] bool fits(int num_packets, Bytes host_bytes, Bytes device_bytes) const noexcept;
   [[nodiscard]] bool fits_largest(int num_packets) const noexcept;
+  [[nodiscard]] bool has_slot() noexcept;
+  void count_returned(Bytes host_bytes, Bytes device_bytes) noexcept;
+  [[nodiscard]] bool push_blocking(std::shared_ptr<const void> payload, const PacketMeta& meta);
+  [[nodiscard]] bool push_dropping(std::shared_ptr<const void> payload, const PacketMeta& meta);
+  void put(std::shared_ptr<const void> payload, const PacketMeta& meta) noexcept;
+  Slot& pop() noexcept;
   [[nodiscard]] std::shared_ptr<const void> drop_oldest();
   [[nodiscard]] std::shared_ptr<Wakeable> producer_to_wake();
   [[nodiscard]] std::shared_ptr<Wakeable> consumer_to_wake();
@@ -115,22 +145,32 @@ class EdgeState {
   const EdgeOptions options_;
   const Bytes packet_host_bytes_;
   const Bytes packet_device_bytes_;
-  std::atomic<bool> abandoned_{false};
-
-  mutable std::mutex mutex_;  // guards all below
   std::vector<Slot> ring_;
+  std::atomic<bool> abandoned_{false};
+  std::atomic<bool> closed_{false};
+
+  // Written by the producer.
+  alignas(kCacheLine) WatchedCount pushed_;  // watched while the consumer sleeps or has gone
+  ByteCounts pushed_bytes_;
+  std::size_t tail_;
+  std::int64_t returned_seen_ = 0;
+
+  // Written by the consumer, and on edges that drop by the producer as well.
+  alignas(kCacheLine) std::atomic<std::int64_t> popped_{0};
   std::size_t head_ = 0;
-  int depth_ = 0;
+  std::int64_t pushed_seen_ = 0;
+  std::atomic<bool> bursting_{false};
+
+  // Written by whoever held a packet.
+  alignas(kCacheLine) WatchedCount returned_;  // watched while the producer sleeps, or retired
+  ByteCounts returned_bytes_;
+
+  alignas(kCacheLine) mutable std::mutex mutex_;  // guards all below, and edges that drop
   int claimed_ = 0;
-  int in_flight_ = 0;
-  Bytes host_bytes_;
-  Bytes device_bytes_;
   int producer_needs_ = 0;  // packets of credit that the producer sleeps for
   int consumer_needs_ = 0;  // packets that the consumer sleeps for
-  bool bursting_ = false;
-  bool closed_ = false;
   bool retired_ = false;
-  std::int64_t num_packets_ = 0;
+  std::int64_t num_refused_ = 0;  // packets that never got onto the ring
   std::int64_t num_dropped_ = 0;
   std::int64_t num_undelivered_ = 0;
   std::shared_ptr<Wakeable> producer_;

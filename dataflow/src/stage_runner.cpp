@@ -16,9 +16,16 @@ using telemetry::State;
 /// Runs shorter than this come in bursts, in which a wake-up per packet would cost more than work.
 constexpr Nanoseconds kShortRun = std::chrono::microseconds(10);
 constexpr int kRunsToJudge = 4;
+/// Activations shorter than this are brief; so many in a row make a habit.
+constexpr Nanoseconds kBriefActivation = std::chrono::microseconds(10);
+constexpr int kBriefHabit = 8;
 
 bool is_power_of_two(int number) noexcept {
   return (number & (number - 1)) == 0;
+}
+
+bool is_power_of_four(int number) noexcept {
+  return is_power_of_two(number) && (number & 0x55555555) != 0;
 }
 
 }  // namespace
@@ -94,7 +101,7 @@ Activation StageRunner::activate() {
   ring_ = options_.ledger ? &execution_.trace().ring() : nullptr;
   lazy_ = false;
   int num_runs = 0;
-  auto began = clock().now();
+  began_ = clock().now();
   for (;;) {
     if (execution_.stopped()) {
       end_stage();
@@ -108,13 +115,15 @@ Activation StageRunner::activate() {
     if (go()) return Activation::kEnded;
     ++num_runs;
     const bool spent = num_runs >= options_.budget;
-    if (!spent && !is_power_of_two(num_runs)) continue;
-    const auto passed = clock().now() - began;
+    if (!spent && !(lazy_ || is_brief() ? is_power_of_four(num_runs) : is_power_of_two(num_runs))) {
+      continue;
+    }
+    const auto passed = clock().now() - began_;
     lazy_ = num_runs >= kRunsToJudge && passed < num_runs * kShortRun;
     if (!lazy_) end_bursts();
     if (dedicated_ && spent) {
       num_runs = 0;
-      began = clock().now();
+      began_ = clock().now();
     } else if (!dedicated_ && (spent || passed >= options_.slice)) {
       yield();
       return Activation::kAgain;
@@ -124,9 +133,19 @@ Activation StageRunner::activate() {
 
 void StageRunner::yield() {
   end_bursts();
+  note_activation();
   busy_ = false;
   if (options_.ledger) ledger_.enter(State::kWaitSched);
   state_.store(RunState::kScheduled);
+}
+
+void StageRunner::note_activation() noexcept {
+  const bool brief = clock().now() - began_ < kBriefActivation;
+  num_brief_ = brief ? std::min(num_brief_ + 1, kBriefHabit) : 0;
+}
+
+bool StageRunner::is_brief() const noexcept {
+  return num_brief_ == kBriefHabit;
 }
 
 StageRunner::Verdict StageRunner::judge() {
@@ -215,6 +234,7 @@ bool StageRunner::park(const Verdict& verdict) {
   busy_ = false;
   if (options_.ledger) enter_wait(verdict);
   if (!(dedicated_ && spin_for_notice())) {
+    note_activation();
     auto expected = RunState::kRunning;
     if (state_.compare_exchange_strong(expected, RunState::kIdle)) return true;
   }

@@ -77,6 +77,9 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
   [[nodiscard]] bool dedicated() const noexcept { return dedicated_; }
   [[nodiscard]] bool ended() const noexcept { return state_.load() == RunState::kEnded; }
+  /// True if its last activations took less time than waking a thread does. For the thread that
+  /// activates it, or that was told to.
+  [[nodiscard]] bool is_brief() const noexcept;
   [[nodiscard]] telemetry::State state() const noexcept { return ledger_.state(); }
   /// Reads counters and ledger; `num_graph_edges` sizes the list of credit waits. Any thread.
   [[nodiscard]] StageStatus status(std::size_t num_graph_edges) const;
@@ -148,6 +151,7 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] bool spin_for_notice();
   void end_bursts();
   void yield();
+  void note_activation() noexcept;
 
   /// Does the next thing of the stage's life; returns true after its last.
   [[nodiscard]] bool go();
@@ -182,6 +186,8 @@ class StageRunner final : public Wakeable, private Context {
   std::atomic<bool> interrupted_{false};
 
   Phase phase_ = Phase::kStart;
+  Nanoseconds began_{};  // of the activation
+  int num_brief_ = 0;    // activations in a row
   bool busy_ = false;
   bool lazy_ = false;
   bool end_requested_ = false;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <semaphore>
 #include <thread>
 
 namespace askos::dataflow {
@@ -13,6 +15,15 @@ class CountingWakeable final : public Wakeable {
  public:
   void wake() noexcept override { ++num_wakes; }
   std::atomic<int> num_wakes{0};
+};
+
+class SleepingWakeable final : public Wakeable {
+ public:
+  void wake() noexcept override { signal_.release(); }
+  [[nodiscard]] bool sleep() { return signal_.try_acquire_for(std::chrono::seconds(30)); }
+
+ private:
+  std::counting_semaphore<> signal_{0};
 };
 
 class EdgeStateTest : public ::testing::Test {
@@ -229,6 +240,87 @@ TEST_F(EdgeStateTest, LosesNothingBetweenTwoThreads) {
   writer.join();
   EXPECT_EQ(next, kCount);
   EXPECT_LE(most_in_flight, 4);
+}
+
+TEST_F(EdgeStateTest, WakesWhoeverSleepsHoweverItsPacketsAreReturned) {
+  make({.credit = 3});
+  const auto writer_sleep = std::make_shared<SleepingWakeable>();
+  const auto reader_sleep = std::make_shared<SleepingWakeable>();
+  edge->connect(writer_sleep, reader_sleep);
+  constexpr std::int64_t kCount = 3000;
+  std::thread writer([&] {
+    for (std::int64_t i = 0; i < kCount; ++i) {
+      while (edge->wait_for_credit(1)) {
+        if (!writer_sleep->sleep()) return edge->close();  // the count below tells
+      }
+      push(i);
+    }
+    edge->close();
+  });
+  std::mutex mutex;
+  std::vector<Lease> held;
+  std::jthread returner([&](const std::stop_token& stop) {  // packets die on another thread
+    while (!stop.stop_requested()) {
+      std::vector<Lease> released;
+      {
+        const std::lock_guard lock(mutex);
+        released.swap(held);
+      }
+      released.clear();
+      std::this_thread::yield();
+    }
+  });
+  std::int64_t next = 0;
+  for (;;) {
+    const auto supply = edge->supply();
+    if (supply.depth == 0) {
+      if (supply.closed) break;
+      if (edge->wait_for_packets(1)) {
+        ASSERT_TRUE(reader_sleep->sleep());
+      }
+      continue;
+    }
+    auto packet = take();
+    ASSERT_EQ(packet.meta.sample.value, next++);
+    if (next % 3 == 0) {
+      const std::lock_guard lock(mutex);
+      held.push_back(std::move(packet.lease));
+    }
+  }
+  writer.join();
+  EXPECT_EQ(next, kCount);
+}
+
+TEST_F(EdgeStateTest, IsFreedByWhoeverHoldsTheLastPacket) {
+  for (int round = 0; round < 200; ++round) {
+    make({.credit = 8});
+    std::vector<std::thread> holders;
+    for (int i = 0; i < 4; ++i) {
+      push(2 * i);
+      push(2 * i + 1);
+      holders.emplace_back([first = take(), second = take()]() mutable {
+        first.lease.release();
+        second.lease.release();  // AddressSanitizer and ThreadSanitizer watch
+      });
+    }
+    edge.reset();
+    for (auto& holder : holders) holder.join();
+  }
+}
+
+TEST_F(EdgeStateTest, CountsWhatIsPushedWhileTheConsumerLeaves) {
+  for (int round = 0; round < 200; ++round) {
+    make({.credit = 64});
+    std::thread writer([&] {
+      for (std::int64_t i = 0; i < 64; ++i) push(i);
+    });
+    edge->abandon();
+    writer.join();
+    const auto reading = edge->read();
+    EXPECT_EQ(reading.num_undelivered, 64);
+    EXPECT_EQ(reading.num_packets, 64);
+    EXPECT_EQ(reading.in_flight, 0);
+  }
 }
 
 }  // namespace

@@ -136,6 +136,25 @@ TEST_P(Interleaving, MatchesTheSerialEngine) {
   }
 }
 
+TEST_P(Interleaving, HandingStagesOverMakesNoDifference) {
+  const auto expected = run_serial(GetParam());
+  for (unsigned seed = 0; seed < kSeeds / 4; ++seed) {  // there is less choice
+    SCOPED_TRACE(seed);
+    const auto kept = test::make_list();
+    SteppedActors actors(GetParam()(kept), seed, /*hand_over=*/true);
+    if (seed % 2 == 1) {
+      for (unsigned i = 0; i < seed; ++i) actors.step();
+      actors.execution().request_drain();
+    }
+    ASSERT_TRUE(actors.run()) << "the graph hangs";
+    const auto beginning = expected.begin() + static_cast<std::ptrdiff_t>(kept->size());
+    ASSERT_EQ(*kept, std::vector<Number>(expected.begin(), beginning));
+    if (seed % 2 == 0) {
+      ASSERT_EQ(kept->size(), expected.size());
+    }
+  }
+}
+
 TEST_P(Interleaving, OrderMakesNoDifferenceToTheSerialEngine) {
   const auto expected = run_serial(GetParam());
   for (unsigned seed = 0; seed < kSeeds; ++seed) {

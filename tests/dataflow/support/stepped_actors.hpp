@@ -18,13 +18,14 @@ namespace askos::dataflow::test {
 
 class SteppedActors {
  public:
-  SteppedActors(Graph graph, unsigned seed)
+  SteppedActors(Graph graph, unsigned seed, bool hand_over = false)
       : random_(seed),
         config_(configure()),
         system_(config_),
         execution_(Execution::make(
             Plan(std::move(graph)), steady_clock(), {.budget = static_cast<int>(1 + seed % 3)})),
-        actors_(std::make_unique<StageActors>(system_, execution_, /*all_shared=*/true)) {
+        actors_(std::make_unique<StageActors>(
+            system_, execution_, StageActorOptions{.all_shared = true, .hand_over = hand_over})) {
     execution_->launch(*actors_);
   }
 
