@@ -13,6 +13,7 @@
 
 #include <poll.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -176,6 +177,9 @@ void write_trace(const Session& session, const std::string& path) {
   session.write_trace(file);
   file.close();
   if (!file) {
+    if (std::filesystem::is_regular_file(path)) {
+      std::filesystem::remove(path);  // half of it is no use
+    }
     throw Error(Errc::kEnvironment, "cannot write the trace").with("path", path);
   }
 }

@@ -30,6 +30,13 @@ void ProgressLine::show(const std::string& text) {
   }
 }
 
+void ProgressLine::clear() {
+  if (open_) {
+    std::cout << "\r\x1b[2K" << std::flush;
+    open_ = false;
+  }
+}
+
 void ProgressLine::finish() {
   if (open_) {
     std::cout << "\n" << std::flush;

@@ -30,6 +30,9 @@ class ProgressLine {
   /// Leaves the last text standing and starts a new line.
   void finish();
 
+  /// Takes the last text away again where that can be done: on a terminal.
+  void clear();
+
  private:
   bool terminal_;
   bool open_ = false;

@@ -73,6 +73,9 @@ class ImportProgress {
                "/" + std::to_string(total));
   }
 
+  /// The bar has done its duty.
+  void clear() { line_.clear(); }
+
  private:
   std::string out_;
   bool quiet_;
@@ -100,6 +103,7 @@ int import(const ImportOptions& options, bool json) {
   {
     ImportProgress progress(options.out, json);
     report = import_as(options, std::ref(progress));
+    progress.clear();
   }
   if (json) {
     std::cout << to_json(report).dump() << "\n";

@@ -160,6 +160,14 @@ TEST_F(AskosTest, WritesATraceOnRequest) {
   const auto full = run({"run", kGraphs + "burst.toml", "--trace", "/dev/full"});
   EXPECT_EQ(full.exit_code, 6);
   EXPECT_EQ(full.err, "askos: error: cannot write the trace: path=/dev/full\n");
+  EXPECT_TRUE(std::filesystem::exists("/dev/full"));
+
+  const auto cut = folder_.path() / "cut.json";
+  const auto ended = run_with_small_files(
+      4, ASKOS_PROGRAM, {"run", kGraphs + "burst.toml", "--trace", cut.string()}, folder_.path());
+  EXPECT_EQ(ended.exit_code, 6);
+  EXPECT_EQ(ended.err, "askos: error: cannot write the trace: path=" + cut.string() + "\n");
+  EXPECT_FALSE(std::filesystem::exists(cut));
 }
 
 TEST_F(AskosTest, ReportsAFailedStageAndHeedsItsPolicy) {

@@ -63,16 +63,6 @@ class TrainingInput : public ::testing::Test {
     return Program(ASKOS_PROGRAM, arguments, folder_.path()).wait();
   }
 
-  /// Runs it where no file may grow beyond this: to a writer like a disk that fills up, but for
-  /// errno.
-  [[nodiscard]] Ended run_with_little_space(int kibibytes,
-                                            const std::vector<std::string>& arguments) const {
-    std::vector<std::string> words{
-        "-c", "ulimit -f " + std::to_string(2 * kibibytes) + "; exec \"$@\"", "sh", ASKOS_PROGRAM};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    return Program("/bin/sh", words, folder_.path()).wait();
-  }
-
   [[nodiscard]] Ended train(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments{"train", config_};
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -259,13 +249,14 @@ TEST_F(TrainingInput, ForecastAndEvaluationNameWhatTheyLack) {
 TEST_F(TrainingInput, LeavesNoHalfWrittenCheckpointOrForecastOnAFullDisk) {
   const auto run_folder = (folder_.path() / "run").string();
   // The configuration and the metrics fit, the first checkpoint does not.
-  expect_refused(run_with_little_space(8, {"train", config_}), 6,
+  expect_refused(run_with_small_files(8, ASKOS_PROGRAM, {"train", config_}, folder_.path()), 6,
                  {"file=" + run_folder + "/checkpoints/step-000000000002.tmp/state.safetensors"});
   // Where there is space again, training begins anew.
   ASSERT_EQ(train().exit_code, 0);
   const auto out = (folder_.path() / "f.h5").string();
-  const auto ended = run_with_little_space(
-      64, {"forecast", run_folder, "--from", "1996-01-06T06:00", "--out", out});
+  const auto ended = run_with_small_files(
+      64, ASKOS_PROGRAM, {"forecast", run_folder, "--from", "1996-01-06T06:00", "--out", out},
+      folder_.path());
   EXPECT_EQ(ended.exit_code, 6) << ended.err;
   EXPECT_THAT(ended.err, MatchesRegex("askos: error: [^\n]*\n"));
   EXPECT_THAT(ended.err, HasSubstr("file=" + out + ".tmp"));

@@ -262,11 +262,8 @@ TEST_F(DataImport, LeavesNoHalfWrittenFileOnAFullDisk) {
 }
 
 TEST_F(DataImport, LeavesNoHalfWrittenFileWhereNoneMayGrowSoLarge) {
-  const auto ended = Program("/bin/sh",
-                             {"-c", "ulimit -f 1024; exec \"$@\"", "sh", ASKOS_PROGRAM, "import",
-                              kRecipe, "--out", out_.string()},
-                             folder_.path())
-                         .wait();
+  const auto ended = run_with_small_files(
+      512, ASKOS_PROGRAM, {"import", kRecipe, "--out", out_.string()}, folder_.path());
   expect_refused(ended, 6,
                  "file operation failed: file=" + out_.string() +
                      ".tmp, while='reserving space', reason='File too large'\n");

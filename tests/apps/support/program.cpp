@@ -96,6 +96,17 @@ Ended Program::wait() {
           .err = read_file(err_)};
 }
 
+Ended run_with_small_files(int kibibytes,
+                           const std::filesystem::path& program,
+                           const std::vector<std::string>& arguments,
+                           const std::filesystem::path& folder) {
+  const int blocks = 2 * kibibytes;  // POSIX: of 512 bytes
+  std::vector<std::string> words{"-c", "ulimit -f " + std::to_string(blocks) + "; exec \"$@\"",
+                                 "sh", program.string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return Program("/bin/sh", words, folder).wait();
+}
+
 TemporaryFolder::TemporaryFolder() {
   std::string name = (std::filesystem::temp_directory_path() / "askos-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {

@@ -41,6 +41,13 @@ class Program {
   std::filesystem::path err_;
 };
 
+/// Runs a program where no file may grow beyond `kibibytes`: to its writers like a disk that fills
+/// up, but for the reason that the system gives.
+[[nodiscard]] Ended run_with_small_files(int kibibytes,
+                                         const std::filesystem::path& program,
+                                         const std::vector<std::string>& arguments,
+                                         const std::filesystem::path& folder);
+
 /// A folder that lives as long as this.
 class TemporaryFolder {
  public:
