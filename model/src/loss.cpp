@@ -1,156 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "loss_loop.hpp"
 #include "parallel.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/comm/communicator.hpp>
 #include <askos/model/loss.hpp>
+#include <askos/model/sharding.hpp>
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <sstream>
 
 namespace askos::model {
 namespace {
 
-/// Rows (all variables of one node and step) whose errors are added up together. Fixed, so that
-/// the sum does not depend on the number of threads.
-constexpr std::int64_t kRowsPerBlock = 256;
-
-/// A scaler as the loop reads it: stride 0 where an axis has length 1.
-template <typename T>
-struct ScalerView {
-  const T* data;
-  std::array<std::int64_t, 4> strides;
-};
-
-template <typename T>
-class SquaredError {
- public:
-  SquaredError(const at::Tensor& prediction,
-               const at::Tensor& target,
-               const std::vector<at::Tensor>& scalers)
-      : prediction_(prediction.const_data_ptr<T>()), target_(target.const_data_ptr<T>()) {
-    for (std::size_t axis = 0; axis < 4; ++axis) sizes_[axis] = prediction.size(axis);
-    for (const auto& scaler : scalers) {
-      ScalerView<T> view{scaler.const_data_ptr<T>(), {}};
-      for (std::size_t axis = 0; axis < 4; ++axis) {
-        view.strides[axis] = scaler.size(axis) == 1 ? 0 : scaler.stride(axis);
-      }
-      scalers_.push_back(view);
+/// Adds up the blocks [batch, block, width] of each batch entry in a fixed order.
+void add_blocks(const at::Tensor& sums, at::Tensor& loss) {
+  const auto from = sums.accessor<double, 3>();
+  auto to = loss.accessor<double, 2>();
+  for (std::int64_t b = 0; b < sums.size(0); ++b) {
+    for (std::int64_t i = 0; i < sums.size(1); ++i) {
+      for (std::int64_t w = 0; w < sums.size(2); ++w) to[b][w] += from[b][i][w];
     }
   }
+}
 
-  [[nodiscard]] std::int64_t rows_per_entry() const { return sizes_[1] * sizes_[2]; }
-  [[nodiscard]] std::int64_t blocks_per_entry() const {
-    return (rows_per_entry() + kRowsPerBlock - 1) / kRowsPerBlock;
-  }
+struct Plan final : torch::CustomClassHolder, LossPlan {};
 
-  /// Adds up one block of one batch entry.
-  [[nodiscard]] double sum(std::int64_t block) const {
-    double total = 0;
-    for_each_row(block, [&](std::int64_t row, const std::vector<T>& factors) {
-      const T* y = prediction_ + row * sizes_[3];
-      const T* x = target_ + row * sizes_[3];
-      double mean = 0;
-      for (std::int64_t v = 0; v < sizes_[3]; ++v) {
-        const T difference = y[v] - x[v];
-        mean += static_cast<double>(factors[static_cast<std::size_t>(v)] * difference * difference);
-      }
-      total += mean / static_cast<double>(sizes_[3]);
-    });
-    return total;
-  }
-
-  /// Writes the gradient of one block, times the gradient of its batch entry.
-  void gradient(std::int64_t block, const double* of_entry, T* gradient) const {
-    const double scale = 2 * of_entry[block / blocks_per_entry()] / static_cast<double>(sizes_[3]);
-    for_each_row(block, [&](std::int64_t row, const std::vector<T>& factors) {
-      const std::int64_t at = row * sizes_[3];
-      for (std::int64_t v = 0; v < sizes_[3]; ++v) {
-        gradient[at + v] = static_cast<T>(scale) * factors[static_cast<std::size_t>(v)] *
-                           (prediction_[at + v] - target_[at + v]);
-      }
-    });
-  }
-
- private:
-  /// Calls `use(row, factors)` for the rows of a block; `factors` is the product of the scalers for
-  /// each variable, built for one row at a time.
-  template <typename Use>
-  void for_each_row(std::int64_t block, const Use& use) const {
-    const std::int64_t entry = block / blocks_per_entry();
-    const std::int64_t first = block % blocks_per_entry() * kRowsPerBlock;
-    const std::int64_t last = std::min(first + kRowsPerBlock, rows_per_entry());
-    std::vector<T> factors(static_cast<std::size_t>(sizes_[3]));
-    for (std::int64_t row = first; row < last; ++row) {
-      const std::array<std::int64_t, 3> at = {entry, row / sizes_[2], row % sizes_[2]};
-      std::fill(factors.begin(), factors.end(), T(1));
-      for (const auto& scaler : scalers_) {
-        const T* values = scaler.data;
-        for (std::size_t axis = 0; axis < 3; ++axis) values += at[axis] * scaler.strides[axis];
-        for (std::size_t v = 0; v < factors.size(); ++v) {
-          factors[v] *= values[static_cast<std::int64_t>(v) * scaler.strides[3]];
-        }
-      }
-      use(entry * rows_per_entry() + row, factors);
-    }
-  }
-
-  const T* prediction_;
-  const T* target_;
-  std::array<std::int64_t, 4> sizes_{};
-  std::vector<ScalerView<T>> scalers_;
-};
-
-struct SquaredErrorFunction : torch::autograd::Function<SquaredErrorFunction> {
+struct PartialLoss : torch::autograd::Function<PartialLoss> {
   static at::Tensor forward(torch::autograd::AutogradContext* context,
                             const at::Tensor& prediction,
                             const at::Tensor& target,
-                            const std::vector<at::Tensor>& scalers) {
+                            const std::vector<at::Tensor>& scalers,
+                            const c10::intrusive_ptr<Plan>& plan) {
     const at::Tensor y = prediction.contiguous();
     const at::Tensor x = target.contiguous();
-    at::Tensor loss = at::zeros({y.size(0)}, at::kDouble);
-    AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "squared_error", [&] {
-      const SquaredError<scalar_t> error(y, x, scalers);
-      std::vector<double> sums(static_cast<std::size_t>(y.size(0) * error.blocks_per_entry()));
-      parallel_for(static_cast<std::int64_t>(sums.size()), 1,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (auto block = begin; block < end; ++block) {
-                       sums[static_cast<std::size_t>(block)] = error.sum(block);
-                     }
-                   });
-      for (std::int64_t b = 0; b < y.size(0); ++b) {
-        const auto first = sums.begin() + b * error.blocks_per_entry();
-        loss.data_ptr<double>()[b] = std::accumulate(first, first + error.blocks_per_entry(), 0.0);
-      }
+    const bool many = plan->options.per_variable;
+    const auto width = many ? static_cast<std::int64_t>(plan->variables.size()) : std::int64_t{1};
+    at::Tensor loss;
+    AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "partial_loss", [&] {
+      with_error<scalar_t>(*plan, [&](const auto& error) {
+        const LossLoop<scalar_t, std::decay_t<decltype(error)>> loop(y, x, scalers, *plan, error);
+        const at::Tensor sums =
+            at::zeros({y.size(0), loop.blocks_per_entry(), width}, at::kDouble);
+        parallel_for(y.size(0) * loop.blocks_per_entry(), 1,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (auto block = begin; block < end; ++block) {
+                         loop.sum(block, sums.data_ptr<double>() + block * width);
+                       }
+                     });
+        loss = at::zeros({y.size(0), width}, at::kDouble);
+        add_blocks(sums, loss);
+      });
     });
     torch::autograd::variable_list saved = {y, x};
     saved.insert(saved.end(), scalers.begin(), scalers.end());
     context->save_for_backward(saved);
-    return loss;
+    context->saved_data["plan"] = c10::IValue::make_capsule(plan);
+    return many ? loss : loss.squeeze(1);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const std::vector<at::Tensor> scalers(saved.begin() + 2, saved.end());
+    const auto capsule = context->saved_data["plan"].toCapsule();
+    const auto& plan = *static_cast<const Plan*>(capsule.get());
     const at::Tensor of_entries = gradients[0].contiguous();
-    at::Tensor gradient = at::empty_like(saved[0]);
-    AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "squared_error_backward", [&] {
-      const SquaredError<scalar_t> error(saved[0], saved[1], scalers);
-      parallel_for(saved[0].size(0) * error.blocks_per_entry(), 1,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (auto block = begin; block < end; ++block) {
-                       error.gradient(block, of_entries.const_data_ptr<double>(),
-                                      gradient.data_ptr<scalar_t>());
-                     }
-                   });
+    const std::int64_t width = of_entries.dim() == 2 ? of_entries.size(1) : 1;
+    at::Tensor gradient = at::zeros_like(saved[0]);
+    AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "partial_loss_backward", [&] {
+      with_error<scalar_t>(plan, [&](const auto& error) {
+        const LossLoop<scalar_t, std::decay_t<decltype(error)>> loop(saved[0], saved[1], scalers,
+                                                                     plan, error);
+        parallel_for(saved[0].size(0) * loop.blocks_per_entry(), 1,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (auto block = begin; block < end; ++block) {
+                         const std::int64_t entry = block / loop.blocks_per_entry();
+                         loop.gradient(block, of_entries.const_data_ptr<double>() + entry * width,
+                                       gradient.data_ptr<scalar_t>());
+                       }
+                     });
+      });
     });
-    return {gradient, at::Tensor(), at::Tensor()};
+    return {gradient, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -162,7 +99,8 @@ at::Tensor along(std::int64_t axis, const std::vector<double>& values) {
 
 void check_shapes(const at::Tensor& prediction,
                   const at::Tensor& target,
-                  const std::vector<Scaler>& scalers) {
+                  const std::vector<Scaler>& scalers,
+                  const LossOptions& options) {
   const auto refuse = [&](const std::string& name, const at::Tensor& tensor) {
     std::ostringstream shape;
     std::ostringstream expected;
@@ -173,7 +111,11 @@ void check_shapes(const at::Tensor& prediction,
         .with("shape", shape.str())
         .with("prediction", expected.str());
   };
-  if (prediction.dim() != 4 || target.sizes() != prediction.sizes() ||
+  auto shape = prediction.sizes().vec();
+  const bool crps = options.error == ErrorKind::kCrps;
+  if (crps && (shape.size() != 5 || shape[2] < 2)) refuse("prediction", prediction);
+  if (crps) shape.erase(shape.begin() + 2);
+  if (shape.size() != 4 || target.sizes() != shape ||
       target.scalar_type() != prediction.scalar_type()) {
     refuse("target", target);
   }
@@ -181,7 +123,7 @@ void check_shapes(const at::Tensor& prediction,
     if (scaler.values.dim() != 4) refuse(scaler.name, scaler.values);
     for (std::int64_t axis = 0; axis < 4; ++axis) {
       const auto size = scaler.values.size(axis);
-      if (size != 1 && size != prediction.size(axis)) refuse(scaler.name, scaler.values);
+      if (size != 1 && size != target.size(axis)) refuse(scaler.name, scaler.values);
     }
   }
 }
@@ -220,13 +162,64 @@ std::vector<double> tendency_variance_weights(const std::vector<double>& deviati
   return weights;
 }
 
+Scaler slice_grid(const Scaler& scaler, comm::Range grid) {
+  if (scaler.values.size(2) == 1) return scaler;
+  return {scaler.name, scaler.values.narrow(2, grid.begin, grid.size())};
+}
+
+at::Tensor partial_loss(const at::Tensor& prediction,
+                        const at::Tensor& target,
+                        const std::vector<Scaler>& scalers,
+                        const LossOptions& options) {
+  check_shapes(prediction, target, scalers, options);
+  auto plan = c10::make_intrusive<Plan>();
+  plan->options = options;
+  plan->members = options.error == ErrorKind::kCrps ? prediction.size(2) : 1;
+  plan->variables = options.variables;
+  if (plan->variables.empty()) {
+    plan->variables.resize(static_cast<std::size_t>(target.size(3)));
+    std::iota(plan->variables.begin(), plan->variables.end(), std::int64_t{0});
+  }
+  for (const auto variable : plan->variables) {
+    if (variable < 0 || variable >= target.size(3)) {
+      throw Error(Errc::kInvalidInput, "loss of a variable that there is not")
+          .with("variable", variable)
+          .with("variables", target.size(3));
+    }
+  }
+  const auto& without = options.without_scalers;
+  for (const auto& name : without) {
+    if (std::ranges::find(scalers, name, &Scaler::name) == scalers.end()) {
+      throw Error(Errc::kNotFound, "scaler to leave out is not there").with("scaler", name);
+    }
+  }
+  std::vector<at::Tensor> values;
+  for (const Scaler& scaler : scalers) {
+    if (std::ranges::find(without, scaler.name) == without.end()) {
+      values.push_back(scaler.values.to(prediction.scalar_type()));
+    }
+  }
+  return PartialLoss::apply(prediction, target, values, plan);
+}
+
 at::Tensor squared_error(const at::Tensor& prediction,
                          const at::Tensor& target,
                          const std::vector<Scaler>& scalers) {
-  check_shapes(prediction, target, scalers);
-  std::vector<at::Tensor> values;
-  for (const Scaler& scaler : scalers) values.push_back(scaler.values.to(prediction.scalar_type()));
-  return SquaredErrorFunction::apply(prediction, target, values);
+  return partial_loss(prediction, target, scalers, {});
+}
+
+at::Tensor total_loss(const at::Tensor& prediction,
+                      const at::Tensor& target,
+                      const std::vector<LossTerm>& terms,
+                      comm::Communicator& ranks) {
+  at::Tensor total;
+  for (const LossTerm& term : terms) {
+    const at::Tensor part = partial_loss(prediction, target, term.scalers, term.options).mean(0);
+    const at::Tensor whole = reduce(part, ranks);
+    const at::Tensor loss = term.weight * (term.options.root ? whole.sqrt() : whole);
+    total = total.defined() ? total + loss : loss;
+  }
+  return total;
 }
 
 }  // namespace askos::model

@@ -1,4 +1,4 @@
-foreach(test IN ITEMS features graph parity sharding training)
+foreach(test IN ITEMS loss features graph parity sharding training)
   askos_add_test(model/${test}_test PCH_FROM askos_model
     LIBRARIES askos_parity)
   target_compile_definitions(model_${test}_test PRIVATE

@@ -85,8 +85,15 @@ std::vector<Comparison> run_case(const std::filesystem::path& folder,
   if (exists(folder / "model.json")) {
     return run_model_case(read_model_case(folder), options);
   }
-  throw Error(Errc::kNotFound, "folder is no parity case: it holds no model.json")
-      .with("folder", folder.string());
+  if (exists(folder / "losses.json")) {
+    return run_losses_case(folder, options);
+  }
+  if (exists(folder / "training.json")) {
+    return run_training_case(folder, options);
+  }
+  throw Error(Errc::kNotFound, "folder is no parity case")
+      .with("folder", folder.string())
+      .with("expected", "model.json, losses.json or training.json in it");
 }
 
 }  // namespace askos::apps

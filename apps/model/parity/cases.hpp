@@ -34,6 +34,15 @@ struct ParityOptions {
 [[nodiscard]] std::vector<Comparison> run_model_case(const ModelCase& model,
                                                      const ParityOptions& options);
 
+/// Evaluates the losses of a folder with losses.json, the grid shared by the ranks.
+[[nodiscard]] std::vector<Comparison> run_losses_case(const std::filesystem::path& folder,
+                                                      const ParityOptions& options);
+
+/// Runs what a folder with training.json holds: a rollout with gradients, steps of AdamW, a
+/// forecast in physical units. The model is the case beside it that training.json names.
+[[nodiscard]] std::vector<Comparison> run_training_case(const std::filesystem::path& folder,
+                                                        const ParityOptions& options);
+
 /// Runs a folder of any kind: what it holds says which. Throws one line on bad input.
 [[nodiscard]] std::vector<Comparison> run_case(const std::filesystem::path& folder,
                                                const ParityOptions& options);
