@@ -4,7 +4,7 @@
 #include "commands.hpp"
 
 #include <askos/base/error.hpp>
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
 #include <array>
@@ -45,7 +45,7 @@ void check_verb(const CLI::App& app, const std::string& verb) {
   if (!verb.starts_with('-') && std::ranges::find(known, verb) == known.end()) {
     Error error(Errc::kUsage, "unknown command");
     error.with("command", verb);
-    dataflow::suggest(error, verb, known);
+    suggest(error, verb, known);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "toml_reading.hpp"
 
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <fstream>
 #include <sstream>
@@ -118,7 +118,7 @@ std::string Place::text(const std::string& expected) const {
 
 void refuse_key(const Place& place, const std::vector<std::string>& known) {
   Error error = place.locate(Error(Errc::kUsage, "unknown key"));
-  dataflow::suggest(error, place.key, known);
+  suggest(error, place.key, known);
   throw error;
 }
 

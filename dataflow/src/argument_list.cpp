@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "argument_list.hpp"
 
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 
 #include "argument_list.hpp"
 
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
 #include <type_traits>

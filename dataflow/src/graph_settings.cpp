@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph_settings.hpp"
 
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/dataflow/stage_catalog.hpp>
 
 #include <array>

@@ -4,8 +4,8 @@
 #include "status_json.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/dataflow/inspector.hpp>
-#include <askos/dataflow/nearest_name.hpp>
 #include <askos/dataflow/why.hpp>
 
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "blame_graph.hpp"
 
 #include <askos/base/error.hpp>
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/dataflow/why.hpp>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nearest_name.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/io/dataset_info.hpp>
 
 #include <algorithm>
@@ -50,9 +50,10 @@ std::int64_t DatasetInfo::variable_at(std::string_view name) const {
   for (const VariableInfo& variable : variables) {
     names.push_back(variable.name);
   }
-  throw Error(Errc::kNotFound, "dataset has no such variable")
-      .with("variable", name)
-      .with("nearest", nearest_name(name, names));
+  Error error(Errc::kNotFound, "dataset has no such variable");
+  error.with("variable", name);
+  suggest(error, name, names);
+  throw error;
 }
 
 comm::Range FieldLayout::chunk_range(std::int64_t chunk) const noexcept {

@@ -3,9 +3,9 @@
 
 #include "classic_netcdf.hpp"
 #include "hdf5_handles.hpp"
-#include "nearest_name.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <netcdf.h>
 
@@ -78,10 +78,10 @@ NetcdfVariable NetcdfFile::variable(const std::string& name) const {
       check(nc_inq_varname(found.group, id, text.data()), "listing variables");
       names.emplace_back(text.data());
     }
-    throw Error(Errc::kNotFound, "NetCDF file has no such variable")
-        .with("file", path_.string())
-        .with("variable", name)
-        .with("nearest", nearest_name(last, names));
+    Error error(Errc::kNotFound, "NetCDF file has no such variable");
+    error.with("file", path_.string()).with("variable", name);
+    suggest(error, last, names);
+    throw error;
   }
   nc_type type = NC_NAT;
   int rank = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nearest_name.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/io/atomic_file.hpp>
 #include <askos/io/metadata.hpp>
 #include <askos/io/safetensors.hpp>
@@ -138,9 +138,10 @@ const NamedArray& Safetensors::at(const std::string& name) const {
   for (const NamedArray& array : arrays) {
     names.push_back(array.name);
   }
-  throw Error(Errc::kNotFound, "safetensors file lacks an array")
-      .with("array", name)
-      .with("nearest", nearest_name(name, names));
+  Error error(Errc::kNotFound, "safetensors file lacks an array");
+  error.with("array", name);
+  suggest(error, name, names);
+  throw error;
 }
 
 void write_safetensors(ByteSink& sink,

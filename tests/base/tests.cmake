@@ -1,4 +1,5 @@
 askos_add_test(base/error_test LIBRARIES askos::base)
+askos_add_test(base/nearest_name_test LIBRARIES askos::base)
 askos_add_test(base/shape_test LIBRARIES askos::base)
 askos_add_test(base/unit_test LIBRARIES askos::base)
 askos_add_test(base/clock_test LIBRARIES askos::base)

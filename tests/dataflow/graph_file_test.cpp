@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <askos/base/error.hpp>
 #include <askos/dataflow/graph_file.hpp>
-#include <askos/dataflow/nearest_name.hpp>
 #include <askos/dataflow/synthetic.hpp>
 
 #include <gmock/gmock.h>
@@ -269,16 +268,6 @@ TEST(StageCatalog, DocumentsEveryArgumentOfEveryType) {
   for (std::size_t begin = 0; begin < help.size(); begin = help.find('\n', begin) + 1) {
     EXPECT_LE(help.find('\n', begin) - begin, 100U);
   }
-}
-
-TEST(NearestName, CountsSwapsAsOneEditAndKnowsWhenNothingIsNear) {
-  EXPECT_EQ(nearest_name("cuont", {"burst", "count", "bytes"}), "count");
-  EXPECT_EQ(nearest_name("bytes", {"burst", "count", "bytes"}), "bytes");
-  EXPECT_EQ(nearest_name("x", {"in", "out"}), "");
-  EXPECT_EQ(nearest_name("temperature", {"in", "out"}), "");
-  Error error(Errc::kNotFound, "text");
-  suggest(error, "temperature", {"in", "out"});
-  EXPECT_STREQ(error.what(), "text: known='in, out'");
 }
 
 TEST(Argument, PrintsAsTomlThatReadsBack) {

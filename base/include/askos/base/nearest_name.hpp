@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace askos::dataflow {
+namespace askos {
 
 /// Returns the candidate that takes the fewest edits (insert, delete, replace, swap two
 /// neighbours) to become `name`, or an empty string when every one of them is a different word.
@@ -21,4 +21,4 @@ void suggest(Error& error, std::string_view name, const std::vector<std::string>
 /// Prints `a, b, c`.
 [[nodiscard]] std::string list_names(const std::vector<std::string>& names);
 
-}  // namespace askos::dataflow
+}  // namespace askos

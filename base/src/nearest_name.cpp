@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Optimal string alignment distance: Damerau, "A technique for computer detection and correction
 // of spelling errors", CACM 7(3), 1964, with each substring edited at most once.
-#include <askos/dataflow/nearest_name.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
 
-namespace askos::dataflow {
+namespace askos {
 namespace {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -60,4 +60,4 @@ std::string list_names(const std::vector<std::string>& names) {
   return list;
 }
 
-}  // namespace askos::dataflow
+}  // namespace askos
