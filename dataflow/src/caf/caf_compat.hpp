@@ -12,12 +12,13 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/scoped_actor.hpp>
-#include <caf/send.hpp>
 
 #include <chrono>
 
-#if CAF_VERSION >= 10000
+#if CAF_MAJOR_VERSION >= 1  // `CAF_VERSION` is 0100 in 1.1.0
 #include <caf/anon_mail.hpp>
+#else
+#include <caf/send.hpp>
 #endif
 
 namespace askos::dataflow::caf_compat {
@@ -25,7 +26,7 @@ namespace askos::dataflow::caf_compat {
 /// Puts `message` into the mailbox of `to`; any thread.
 template <typename Message>
 void send(const caf::actor& to, const Message& message) {
-#if CAF_VERSION >= 10000
+#if CAF_MAJOR_VERSION >= 1
   caf::anon_mail(message).send(to);
 #else
   caf::anon_send(to, message);
@@ -35,7 +36,7 @@ void send(const caf::actor& to, const Message& message) {
 /// As `send`, but not before `delay` of real time has passed.
 template <typename Message>
 void send_after(const caf::actor& to, std::chrono::nanoseconds delay, const Message& message) {
-#if CAF_VERSION >= 10000
+#if CAF_MAJOR_VERSION >= 1
   caf::anon_mail(message).delay(delay).send(to);
 #else
   caf::delayed_anon_send(to, delay, message);
@@ -48,7 +49,7 @@ auto request(const caf::scoped_actor& self,
              const caf::actor& to,
              std::chrono::nanoseconds deadline,
              const Message&... message) {
-#if CAF_VERSION >= 10000
+#if CAF_MAJOR_VERSION >= 1
   return self->mail(message...).request(to, deadline);
 #else
   return self->request(to, deadline, message...);
