@@ -17,7 +17,7 @@ using telemetry::State;
 constexpr Nanoseconds kShortRun = std::chrono::microseconds(10);
 constexpr int kRunsToJudge = 4;
 /// Activations shorter than this are brief; so many in a row make a habit.
-constexpr Nanoseconds kBriefActivation = std::chrono::microseconds(10);
+constexpr Nanoseconds kBriefActivation = std::chrono::microseconds(6);
 constexpr int kBriefHabit = 8;
 
 bool is_power_of_two(int number) noexcept {
