@@ -13,6 +13,20 @@
 namespace askos::actors {
 namespace {
 
+/// What is summed up: squared errors of forecast and persistence, variance and CRPS of the members.
+enum Quantity : std::int64_t { kForecast, kPersistence, kVariance, kCrps, kNumQuantities };
+
+/// Fair CRPS of each entry: mean |x_i - y| - sum over pairs |x_i - x_j| / (2 M (M - 1)).
+/// `members` [sample, lead, member, cell, var].
+at::Tensor fair_crps(const at::Tensor& members, const at::Tensor& truth) {
+  const auto count = members.size(2);
+  const auto sorted = std::get<0>(members.sort(2));
+  // Among sorted members, the pairs' distances are a weighted sum of the members.
+  const auto weights = (2 * at::arange(count, at::kDouble) + (1 - count)).view({1, 1, count, 1, 1});
+  return (members - truth.unsqueeze(2)).abs().mean(2) -
+         (sorted * weights).sum(2) / static_cast<double>(count * (count - 1));
+}
+
 struct CellSet {
   const char* name;
   at::Tensor mask;  ///< float64 [own cell], 1 inside
@@ -43,7 +57,7 @@ std::vector<CellSet> make_cell_sets(const RankContext& rank) {
 struct Evaluator::Sums {
   std::vector<CellSet> sets;
   at::Tensor to_physical;  ///< [var] factor from normalised to physical differences
-  at::Tensor squares;      ///< [set, {forecast, persistence}, lead, var]
+  at::Tensor totals;       ///< [set, quantity, lead, var], see `Quantity`
   at::Tensor counts;       ///< [set] cells times samples
   double num_samples = 0;
 };
@@ -61,9 +75,9 @@ Evaluator::Evaluator(const RankContext& rank, std::function<void(Evaluation)> do
   sums_->to_physical = at::tensor(factors, at::kDouble);
   const auto num_sets = static_cast<std::int64_t>(sums_->sets.size());
   const auto& data = rank.run->config.data;
-  sums_->squares = at::zeros({num_sets, 2, data.test_forecasts * data.num_output_steps,
-                              static_cast<std::int64_t>(factors.size())},
-                             at::kDouble);
+  sums_->totals = at::zeros({num_sets, kNumQuantities, data.test_forecasts * data.num_output_steps,
+                             static_cast<std::int64_t>(factors.size())},
+                            at::kDouble);
   sums_->counts = at::zeros({num_sets}, at::kDouble);
 }
 
@@ -72,16 +86,23 @@ Evaluator::~Evaluator() = default;
 void Evaluator::run(dataflow::Context& context) {
   const auto packet = context.take(prediction);
   const auto weights = at::tensor(packet->weights, at::kDouble).view({-1, 1, 1, 1});
-  const auto add = [&](const at::Tensor& forecast, std::int64_t kind) {
-    const auto error = (forecast.to(at::kDouble) - packet->truth) * sums_->to_physical;
-    const auto squares = (error * error * weights).sum(0);  // [lead, cell, var]
+  const auto add = [&](Quantity quantity, const at::Tensor& values) {
+    const auto weighted = (values * weights).sum(0);  // [lead, cell, var]
     for (std::size_t s = 0; s < sums_->sets.size(); ++s) {
-      sums_->squares[static_cast<std::int64_t>(s)][kind] +=
-          (squares * sums_->sets[s].mask.view({1, -1, 1})).sum(1);
+      sums_->totals[static_cast<std::int64_t>(s)][quantity] +=
+          (weighted * sums_->sets[s].mask.view({1, -1, 1})).sum(1);
     }
   };
-  add(packet->forecast, 0);
-  add(packet->persistence.unsqueeze(1), 1);
+  const auto squared_error = [&](const at::Tensor& forecast) {
+    return ((forecast.to(at::kDouble) - packet->truth) * sums_->to_physical).square();
+  };
+  add(kForecast, squared_error(packet->forecast));
+  add(kPersistence, squared_error(packet->persistence.unsqueeze(1)));
+  if (packet->members.defined()) {
+    const auto members = packet->members.to(at::kDouble) * sums_->to_physical;
+    add(kVariance, members.var(2));
+    add(kCrps, fair_crps(members, packet->truth.to(at::kDouble) * sums_->to_physical));
+  }
   const double num_samples = weights.sum().item<double>();
   sums_->num_samples += num_samples;
   for (std::size_t s = 0; s < sums_->sets.size(); ++s) {
@@ -117,29 +138,31 @@ Evaluation Evaluator::summarise() {
   const int step_hours = static_cast<int>(
       std::chrono::duration_cast<std::chrono::hours>(run.index->info().step).count());
   const auto num_sets = static_cast<std::int64_t>(sums_->sets.size());
-  auto all = at::cat({sums_->squares.reshape({-1}), sums_->counts});
+  auto all = at::cat({sums_->totals.reshape({-1}), sums_->counts});
   rank_.scores->all_reduce({all.mutable_data_ptr(), all.numel(), DType::kFloat64})->wait();
-  const auto squares = all.narrow(0, 0, sums_->squares.numel()).view(sums_->squares.sizes());
-  const auto counts = all.narrow(0, sums_->squares.numel(), num_sets);
+  const auto totals = all.narrow(0, 0, sums_->totals.numel()).view(sums_->totals.sizes());
+  const auto counts = all.narrow(0, sums_->totals.numel(), num_sets);
   const auto num_cells = static_cast<double>(run.index->info().num_cells());
 
   Evaluation evaluation;
   for (std::int64_t s = 0; s < num_sets; ++s) {
     const double count = counts[s].item<double>();
-    for (std::int64_t lead = 0; lead < squares.size(2); ++lead) {
-      for (std::int64_t v = 0; v < squares.size(3); ++v) {
+    for (std::int64_t lead = 0; lead < totals.size(2); ++lead) {
+      for (std::int64_t v = 0; v < totals.size(3); ++v) {
         const auto position = run.output_variables[static_cast<std::size_t>(v)];
         const auto& variable = run.index->info().variables[static_cast<std::size_t>(position)];
-        const auto rmse = [&](std::int64_t kind) {
-          return std::sqrt(squares[s][kind][lead][v].item<double>() / count);
+        const auto mean = [&](Quantity quantity) {
+          return totals[s][quantity][lead][v].item<double>() / count;
         };
         evaluation.scores.push_back(
             {.variable = variable.name,
              .unit = variable.unit,
              .lead_hours = step_hours * static_cast<int>(lead + 1),
              .cells = sums_->sets[static_cast<std::size_t>(s)].name,
-             .rmse = rmse(0),
-             .persistence_rmse = rmse(1),
+             .rmse = std::sqrt(mean(kForecast)),
+             .persistence_rmse = std::sqrt(mean(kPersistence)),
+             .spread = std::sqrt(mean(kVariance)),
+             .crps = mean(kCrps),
              .num_samples = std::llround(counts[0].item<double>() / num_cells)});
       }
     }

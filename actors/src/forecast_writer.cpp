@@ -46,6 +46,7 @@ io::DatasetInfo describe(const RunContext& run, io::Time first, std::int64_t num
   info.longitudes = source.longitudes;
   info.grid_shape = source.grid_shape;
   info.grid_cells = source.grid_cells;
+  info.num_ensembles = run.config.members;
   info.statistics_rows = {0, num_steps};
   info.uuid = content_uuid(info.source + io::format_time(first) + std::to_string(num_steps));
   return info;
@@ -85,9 +86,10 @@ void ForecastWriter::run(dataflow::Context& context) {
   if (!writer_) {
     return;
   }
-  const auto states = packet->forecast[0].to(at::kDouble).contiguous();  // [time, cell, var]
+  const auto& fields = packet->members.defined() ? packet->members : packet->forecast;
+  const auto states = fields[0].to(at::kDouble).contiguous();  // [time, (member,) cell, var]
   const auto num_variables = to_physical_.size();
-  std::vector<float> row(static_cast<std::size_t>(states.size(1)) * num_variables);
+  std::vector<float> row(static_cast<std::size_t>(states.numel() / states.size(0)));
   for (std::int64_t t = 0; t < states.size(0); ++t) {
     const auto* const from = states[t].const_data_ptr<double>();
     for (std::size_t i = 0; i < row.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 
@@ -34,46 +35,55 @@ Forecaster::Forecaster(const RankContext& rank, std::shared_ptr<const Snapshot> 
       prediction{*this, "prediction", {.dtype = rank.run->config.dtype}},
       rank_(rank),
       weights_(std::move(weights)),
-      mode_(mode),
-      advance_(rank.run->config.model, own_interior(rank)) {}
+      mode_(mode) {}
 
 void Forecaster::start(dataflow::Context&) {
   network_ = make_network(rank_);
   network_->parameters().load(model::forecast_weights(weights_->state));
   weights_.reset();
+  rollout_ = std::make_unique<model::Rollout>(*network_, rollout_options(rank_));
 }
 
-at::Tensor Forecaster::forecast_all(const model::Batch& batch) const {
+at::Tensor Forecaster::forecast_all(const model::Batch& batch) {
   const std::int64_t steps = rank_.run->config.data.num_output_steps;
-  at::Tensor x = batch.input.contiguous();
+  rollout_->start(batch.input, batch.samples);
   std::vector<at::Tensor> forecasts;
   for (std::int64_t done = 0; done < batch.target.size(1); done += steps) {
     if (done > 0) {
-      x = advance_(x, forecasts.back(), batch.later.narrow(1, done - steps, steps));
+      rollout_->advance(batch.later.narrow(1, done - steps, steps));
     }
-    forecasts.push_back(network_->predict(x));
+    forecasts.push_back(rollout_->forecast());
   }
   return at::cat(forecasts, 1);
 }
 
 at::Tensor Forecaster::forecast_next(const model::Batch& batch) {
-  state_ =
-      state_.defined() ? advance_(state_, last_forecast_, batch.later) : batch.input.contiguous();
-  last_forecast_ = network_->predict(state_);
-  return last_forecast_;
+  if (has_begun_) {
+    rollout_->advance(batch.later);
+  } else {
+    rollout_->start(batch.input, batch.samples);
+  }
+  has_begun_ = true;
+  return rollout_->forecast();
 }
 
 void Forecaster::run(dataflow::Context& context) {
+  const c10::AutoGradMode no_grad(false);
   const auto packet = context.take(sample);
   const auto& batch = packet->batch;
   Prediction next{.weights = batch.weights, .times = packet->times, .cells = rank_.own_cells};
+  next.forecast = mode_ == Mode::kFromInput ? forecast_all(batch) : forecast_next(batch);
+  if (rollout_->num_members() > 1) {
+    next.members = next.forecast;
+    next.forecast = next.members.mean(2);
+  }
+  if (!rollout_->speaks()) {
+    next.weights.assign(next.weights.size(), 0);  // the ensemble's first rank counts them
+  }
   if (mode_ == Mode::kFromInput) {
-    next.forecast = forecast_all(batch);
     next.truth = batch.target;
     next.persistence = outputs_in(batch.input.select(1, batch.input.size(1) - 1),
                                   rank_.run->config.model.variables);
-  } else {
-    next.forecast = forecast_next(batch);
   }
   auto meta = packet.meta;
   meta.cells = rank_.own_cells;

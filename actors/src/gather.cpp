@@ -30,17 +30,20 @@ void Gather::run(dataflow::Context& context) {
     return;
   }
   const auto num_cells = rank_.run->index->info().num_cells();
-  const auto by_cell = packet->forecast.permute({2, 0, 1, 3});  // [cell, sample, time, var]
-  const auto whole = gather_rows_to_root(by_cell, num_cells, *rank_.gather);
-  meta.cells = {0, whole.size(0)};
-  context.emit(gathered,
-               Prediction{.forecast = whole.permute({1, 2, 0, 3}).contiguous(),
-                          .truth = {},
-                          .persistence = {},
-                          .weights = packet->weights,
-                          .times = packet->times,
-                          .cells = meta.cells},
-               meta);
+  const auto at_root = [&](const at::Tensor& part, std::int64_t cell_axis) {
+    return part.defined()
+               ? gather_rows_to_root(part.movedim(cell_axis, 0), num_cells, *rank_.gather)
+                     .movedim(0, cell_axis)
+                     .contiguous()
+               : part;
+  };
+  Prediction whole{.forecast = at_root(packet->forecast, 2),
+                   .members = at_root(packet->members, 3),
+                   .weights = packet->weights,
+                   .times = packet->times,
+                   .cells = {}};
+  meta.cells = whole.cells = {0, whole.forecast.size(2)};
+  context.emit(gathered, std::move(whole), meta);
 }
 
 }  // namespace askos::actors

@@ -17,8 +17,8 @@ namespace {
 
 /// Slots of a group in each step: its share of the batch, null samples included.
 int batch_of_group(const RankContext& rank) {
-  const int num_models = rank.mesh.model().num_groups;
-  return (rank.run->config.training.batch_size + num_models - 1) / num_models;
+  const int num_groups = rank.mesh.ensemble().num_groups;
+  return (rank.run->config.training.batch_size + num_groups - 1) / num_groups;
 }
 
 /// Rows of a sample that is forecast `num_forecasts` times in a row.

@@ -15,7 +15,7 @@ io::Metadata names(const std::vector<std::string>& list) {
 }  // namespace
 
 io::Metadata model_identity(const RunContext& run) {
-  const auto& [data, graph, model, dtype, training, options] = run.config;
+  const auto& [data, graph, model, dtype, members, training, options] = run.config;
   const auto& block = model.encoder;
   io::Metadata::Object normalizers;
   for (const auto& [variable, method] : data.normalizers) {
@@ -43,6 +43,8 @@ io::Metadata model_identity(const RunContext& run) {
       {"model.latent_skip", model.latent_skip},
       {"model.node_trainables", model.data_node_trainables},
       {"model.edge_trainables", block.edge_trainables},
+      {"model.noise", static_cast<std::int64_t>(model.noise.kind)},
+      {"model.noise_channels", model.noise.channels},
   };
 }
 

@@ -33,6 +33,13 @@ at::Tensor own_interior(const RankContext& rank) {
   return mask;
 }
 
+model::RolloutOptions rollout_options(const RankContext& rank) {
+  return {.interior = own_interior(rank),
+          .num_members = rank.num_own_members(),
+          .ensemble = rank.members.get(),
+          .noise_seed = rank.run->config.training.seed};
+}
+
 std::vector<io::Affine> physical_outputs(const RunContext& run) {
   std::vector<io::Affine> lines;
   for (const auto v : run.output_variables) {

@@ -3,6 +3,7 @@
 
 #include <askos/actors/rank_context.hpp>
 #include <askos/model/network.hpp>
+#include <askos/model/rollout.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -16,6 +17,9 @@ namespace askos::actors {
 
 /// Returns bool [own cell], false in the frame of a limited area; undefined where there is none.
 [[nodiscard]] at::Tensor own_interior(const RankContext& rank);
+
+/// Says how a rank forecasts several times in a row, and its members of an ensemble.
+[[nodiscard]] model::RolloutOptions rollout_options(const RankContext& rank);
 
 /// Output variables' lines from normalised to physical values, in the model's order.
 [[nodiscard]] std::vector<io::Affine> physical_outputs(const RunContext& run);

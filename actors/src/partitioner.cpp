@@ -111,6 +111,7 @@ void Partitioner::run(dataflow::Context& context) {
   const auto packet = context.take(window);
   Sample next;
   next.batch.weights = packet->weights;
+  next.batch.samples = packet->samples;
   next.times = packet->times;
   next.next = packet->next;
   if (packet->num_rows > 0) {

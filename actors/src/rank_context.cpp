@@ -98,7 +98,7 @@ std::shared_ptr<const RunContext> make_run_context(RunConfig config) {
 }
 
 void RankContext::abort(const std::string& reason) const noexcept {
-  for (const auto& communicator : {model, gradients, readers, gather, scores}) {
+  for (const auto& communicator : {model, members, gradients, readers, gather, scores}) {
     communicator->abort(reason);
   }
 }
@@ -109,6 +109,7 @@ std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext
       .num_ranks = options.ranks,
       .num_ranks_per_model = options.ranks_per_model,
       .num_readers_per_model = options.num_readers_per_model,
+      .num_ranks_per_ensemble = options.ranks_per_ensemble,
       .keep_batch_sharded = options.num_readers_per_model == 0,
   };
   const comm::Mesh first(mesh_options, 0);
@@ -121,6 +122,17 @@ std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext
   const auto gradients = groups(options.ranks, "gradients");
   const auto scores = groups(options.ranks, "scores");
 
+  std::vector<std::shared_ptr<comm::Communicator>> members(gather.size());
+  for (int rank = 0; rank < options.ranks; ++rank) {
+    const comm::Mesh::Group group = comm::Mesh(mesh_options, rank).ensemble_members();
+    if (group.rank > 0) continue;
+    auto made =
+        comm::make_local_group(group.size(), {.deadline = options.deadline, .name = "members"});
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      members[static_cast<std::size_t>(group.ranks[i])] = std::move(made[i]);
+    }
+  }
+
   const auto num_cells = run->index->info().num_cells();
   std::vector<RankContext> ranks;
   for (int rank = 0; rank < options.ranks; ++rank) {
@@ -132,6 +144,7 @@ std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext
         .own_cells = comm::balanced_range(num_cells, mesh.model().size(), mesh.model().rank),
         .read_cells = comm::balanced_range(num_cells, mesh.readers().size(), mesh.readers().rank),
         .model = model[at],
+        .members = members[at],
         .gradients = gradients[at],
         .readers = readers[at],
         .gather = gather[at],

@@ -88,6 +88,7 @@ void Reader::run(dataflow::Context& context) {
               .num_variables = run_->index->info().num_variables(),
               .weights = request.weights,
               .times = request.times,
+              .samples = request.samples,
               .next = request.next};
   if (next.num_rows > 0) {
     read_into(next, request);

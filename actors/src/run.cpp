@@ -131,6 +131,10 @@ void record_scores(MetricsLog& metrics, const Evaluation& evaluation) {
                                 {"lead_h", score.lead_hours}, {"cells", score.cells},
                                 {"rmse", score.rmse},         {"samples", score.num_samples}};
     record["persistence_rmse"] = score.persistence_rmse;
+    if (score.spread > 0) {
+      record["spread"] = score.spread;
+      record["crps"] = score.crps;
+    }
     metrics.write(record);
   }
 }
@@ -190,6 +194,7 @@ Evaluation evaluate(const RunConfig& config, const RunHooks& hooks) {
 void forecast(const RunConfig& config, const ForecastOptions& options, const RunHooks& hooks) {
   auto one_model = config;
   one_model.run.ranks_per_model = 0;  // there is one sample: no data-parallel groups
+  one_model.run.ranks_per_ensemble = 0;
   const auto run = make_run_context(one_model);
   const auto weights = load_trained(*run);
   const auto metrics = open_metrics(config);

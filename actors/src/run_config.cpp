@@ -103,6 +103,24 @@ void check_training(Faults& faults, const TrainingConfig& training) {
   faults.require(training.clip_value >= 0, "training.clip_value", ">= 0");
 }
 
+void check_ensemble(Faults& faults, const RunConfig& config) {
+  const auto& run = config.run;
+  const bool is_ensemble = config.members > 1;
+  faults.require(config.members > 0, "model.members", "> 0");
+  faults.require(!is_ensemble || config.model.noise.kind != model::NoiseConfig::Kind::kNone,
+                 "model.noise", "conditioning or injection, for more than one member");
+  faults.require(
+      is_ensemble == (config.training.loss.error == model::ErrorKind::kCrps), "training.loss",
+      is_ensemble ? "crps, for more than one member" : "another than crps, for a single member");
+  const int per_model = run.ranks_per_model == 0 ? run.ranks : run.ranks_per_model;
+  const int per_ensemble = run.ranks_per_ensemble == 0 ? per_model : run.ranks_per_ensemble;
+  faults.require(per_model > 0 && per_ensemble % per_model == 0 && divides(per_ensemble, run.ranks),
+                 "run.ranks_per_ensemble",
+                 "a multiple of run.ranks_per_model that divides run.ranks (0: one model)");
+  faults.require(per_model > 0 && divides(per_ensemble / per_model, config.members),
+                 "model.members", "a multiple of run.ranks_per_ensemble / run.ranks_per_model");
+}
+
 void check_run(Faults& faults, const RunOptions& run) {
   faults.require(!run.folder.empty(), "run.folder", "a folder");
   faults.require(run.ranks > 0, "run.ranks", "> 0");
@@ -137,6 +155,7 @@ void validate(const RunConfig& config) {
   check_graph(faults, config.graph);
   check_model(faults, config.model, config.dtype);
   check_training(faults, config.training);
+  check_ensemble(faults, config);
   check_run(faults, config.run);
   faults.throw_if_any();
 }

@@ -59,7 +59,10 @@ model::TrainerOptions trainer_options(const RankContext& rank) {
                 .weight_decay = training.weight_decay},
       .clip = {.value = if_positive(training.clip_value), .norm = if_positive(training.clip_norm)},
       .scalers = make_scalers(rank),
-      .interior = own_interior(rank),
+      .loss = {.error = training.loss.error,
+               .huber_delta = training.loss.huber_delta,
+               .crps_alpha = training.loss.crps_alpha},
+      .rollout = rollout_options(rank),
       .average_decay = training.average_decay,
   };
 }

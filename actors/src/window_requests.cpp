@@ -52,13 +52,15 @@ WindowRequest request_of(const RunContext& run,
     request.rows.push_back(windows.rows(index));
     request.rows.back().resize(static_cast<std::size_t>(num_rows));
     request.weights.push_back(sample.weight);
+    request.samples.push_back(std::max<std::int64_t>(sample.id.value, 0));
     request.times.push_back(run.index->info().time_of(windows.target_rows(index).front()));
   }
   return request;
 }
 
-int num_models(const RankContext& rank) {
-  return rank.mesh.model().num_groups;
+/// Ranks of one ensemble see the same samples; each ensemble its own.
+const comm::Mesh::Group& sample_group(const RankContext& rank) {
+  return rank.mesh.ensemble();
 }
 
 }  // namespace
@@ -85,9 +87,9 @@ WindowRequests training_requests(const RankContext& rank,
                                     longest_rollout(config.training), "data.train_rows");
   const io::SampleSchedule schedule({.num_samples = windows->size(),
                                      .batch_size = config.training.batch_size,
-                                     .num_groups = num_models(rank),
+                                     .num_groups = sample_group(rank).num_groups,
                                      .seed = config.training.seed});
-  return [=, run = rank.run, group = rank.mesh.model().index, gate = std::move(gate),
+  return [=, run = rank.run, group = sample_group(rank).index, gate = std::move(gate),
           position = from ? from->position : io::SchedulePosition{},
           batch = from ? from->step * config.training.accumulate
                        : 0]() mutable -> std::optional<WindowRequest> {
@@ -111,9 +113,9 @@ WindowRequests test_requests(const RankContext& rank) {
       find_windows(*rank.run, config.data.test_rows, config.data.test_forecasts, "data.test_rows");
   const io::SampleSchedule schedule({.num_samples = windows->size(),
                                      .batch_size = config.training.batch_size,
-                                     .num_groups = num_models(rank),
+                                     .num_groups = sample_group(rank).num_groups,
                                      .shuffle = false});
-  return [=, run = rank.run, group = rank.mesh.model().index,
+  return [=, run = rank.run, group = sample_group(rank).index,
           position = io::SchedulePosition{}]() mutable -> std::optional<WindowRequest> {
     if (position.epoch > 0) {
       return std::nullopt;
@@ -165,6 +167,7 @@ WindowRequests forecast_requests(const RankContext& rank, io::Time from, std::in
                          .num_inputs = num_inputs,
                          .weights = {1},
                          .times = {run->index->info().time_of(first_target)},
+                         .samples = {0},
                          .next = {}};
   };
 }

@@ -40,6 +40,10 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("model", "zero_output_layer", model.zero_output_layer);
   visit("model", "node_trainables", model.data_node_trainables);
   visit("model", "edge_trainables", model.encoder.edge_trainables);
+  visit("model", "members", config.members);
+  visit("model", "noise", model.noise.kind);
+  visit("model", "noise_deviation", model.noise.deviation);
+  visit("model", "noise_channels", model.noise.channels);
   visit("model", "mapper_chunks", model.encoder.num_chunks);
   visit("model", "processor_chunks", model.processor.num_chunks);
   visit("model", "encoder_shard_strategy", model.encoder.shard_strategy);
@@ -64,11 +68,15 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("training", "rollout_every", training.rollout_every);
   visit("training", "average_decay", training.average_decay);
   visit("training", "variable_weights", training.variable_weights);
+  visit("training", "loss", training.loss.error);
+  visit("training", "huber_delta", training.loss.huber_delta);
+  visit("training", "crps_alpha", training.loss.crps_alpha);
 
   auto& run = config.run;
   visit("run", "folder", run.folder);
   visit("run", "ranks", run.ranks);
   visit("run", "ranks_per_model", run.ranks_per_model);
+  visit("run", "ranks_per_ensemble", run.ranks_per_ensemble);
   visit("run", "readers_per_model", run.num_readers_per_model);
   visit("run", "threads_per_rank", run.num_threads_per_rank);
   visit("run", "prefetch_samples", run.prefetch_samples);

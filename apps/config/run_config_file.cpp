@@ -36,6 +36,21 @@ constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
 constexpr std::array kShardStrategies{EnumName{model::ShardStrategy::kEdges, "edges"},
                                       EnumName{model::ShardStrategy::kHeads, "heads"}};
 
+constexpr std::array kNoises{EnumName{model::NoiseConfig::Kind::kNone, "none"},
+                             EnumName{model::NoiseConfig::Kind::kConditioning, "conditioning"},
+                             EnumName{model::NoiseConfig::Kind::kInjection, "injection"}};
+constexpr std::array kLosses{EnumName{model::ErrorKind::kSquared, "squared"},
+                             EnumName{model::ErrorKind::kAbsolute, "absolute"},
+                             EnumName{model::ErrorKind::kLogCosh, "log-cosh"},
+                             EnumName{model::ErrorKind::kHuber, "huber"},
+                             EnumName{model::ErrorKind::kCrps, "crps"}};
+
+const auto& names_of(model::NoiseConfig::Kind) {
+  return kNoises;
+}
+const auto& names_of(model::ErrorKind) {
+  return kLosses;
+}
 const auto& names_of(actors::GraphKind) {
   return kGraphKinds;
 }

@@ -87,29 +87,46 @@ void write_resolved(const actors::RunConfig& config) {
 void print_scores(const actors::Evaluation& evaluation, bool json) {
   if (json) {
     for (const auto& score : evaluation.scores) {
-      const nlohmann::ordered_json line = {
+      nlohmann::ordered_json line = {
           {"variable", score.variable},  {"unit", score.unit},
           {"lead_h", score.lead_hours},  {"cells", score.cells},
           {"rmse", score.rmse},          {"persistence_rmse", score.persistence_rmse},
           {"samples", score.num_samples}};
+      if (score.spread > 0) {
+        line["spread"] = score.spread;
+        line["crps"] = score.crps;
+      }
       std::cout << line.dump() << "\n";
     }
     return;
   }
-  Table table({{"variable", Align::kLeft},
-               {"unit", Align::kLeft},
-               {"lead"},
-               {"cells", Align::kLeft},
-               {"RMSE"},
-               {"persistence"},
-               {"change"},
-               {"samples"}});
+  const bool is_ensemble = !evaluation.scores.empty() && evaluation.scores.front().spread > 0;
+  std::vector<Table::Column> columns{{"variable", Align::kLeft},
+                                     {"unit", Align::kLeft},
+                                     {"lead"},
+                                     {"cells", Align::kLeft},
+                                     {"RMSE"},
+                                     {"persistence"},
+                                     {"change"},
+                                     {"samples"}};
+  if (is_ensemble) {
+    columns.insert(columns.end(), {{"spread"}, {"CRPS"}});
+  }
+  Table table(columns);
   for (const auto& score : evaluation.scores) {
     const int digits = score.rmse >= 100 ? 1 : 3;
-    table.add({score.variable, score.unit, std::to_string(score.lead_hours) + " h", score.cells,
-               fixed(score.rmse, digits), fixed(score.persistence_rmse, digits),
-               fixed(100 * (score.rmse / score.persistence_rmse - 1), 1) + " %",
-               std::to_string(score.num_samples)});
+    std::vector<std::string> row{score.variable,
+                                 score.unit,
+                                 std::to_string(score.lead_hours) + " h",
+                                 score.cells,
+                                 fixed(score.rmse, digits),
+                                 fixed(score.persistence_rmse, digits),
+                                 fixed(100 * (score.rmse / score.persistence_rmse - 1), 1) + " %",
+                                 std::to_string(score.num_samples)};
+    if (is_ensemble) {
+      row.insert(row.end(), {fixed(score.spread, digits), fixed(score.crps, digits)});
+    }
+    table.add(row);
   }
   std::cout << table;
 }

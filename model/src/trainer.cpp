@@ -4,7 +4,6 @@
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
-#include <askos/model/input_advance.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
@@ -47,7 +46,7 @@ struct Trainer::Parts {
   Parts(Network& trained, comm::Communicator& all_ranks, TrainerOptions trainer_options)
       : network(trained),
         options(std::move(trainer_options)),
-        advance(network.config(), options.interior),
+        rollout(network, options.rollout),
         loss_ranks(all_ranks.derive(all_ranks.name() + ".loss")),
         gradient_ranks(all_ranks.derive(all_ranks.name() + ".gradients")),
         gradients(network.parameters(), *gradient_ranks, options.bucket_bytes) {
@@ -56,7 +55,7 @@ struct Trainer::Parts {
   }
 
   /// Sum over batch entries of weight times loss, this rank's part; differentiable.
-  [[nodiscard]] at::Tensor weighted_loss(const Batch& batch, const at::Tensor& weights) const {
+  [[nodiscard]] at::Tensor weighted_loss(const Batch& batch, const at::Tensor& weights) {
     const std::int64_t steps = network.config().num_output_steps;
     const std::int64_t length = batch.target.size(1) / steps;
     if (length < 1 || batch.target.size(1) % steps != 0) {
@@ -64,16 +63,16 @@ struct Trainer::Parts {
           .with("steps of a forecast", steps)
           .with("found", batch.target.size(1));
     }
-    at::Tensor x = batch.input;
+    rollout.start(batch.input, batch.samples);
     at::Tensor sum;
     for (std::int64_t i = 0; i < length; ++i) {
       const auto now = [&](const at::Tensor& all) {
         return all.defined() ? all.narrow(1, i * steps, steps) : all;
       };
-      const at::Tensor y = network.forward(x);
-      const at::Tensor error = squared_error(y, now(batch.target), options.scalers);
+      const at::Tensor error =
+          partial_loss(rollout.forecast(), now(batch.target), options.scalers, options.loss);
       sum = sum.defined() ? sum + error : error;
-      if (i + 1 < length) x = advance(x, y, now(batch.later));
+      if (i + 1 < length) rollout.advance(now(batch.later));
     }
     return (sum / static_cast<double>(length)).dot(weights);
   }
@@ -103,6 +102,7 @@ struct Trainer::Parts {
   }
   [[nodiscard]] std::array<double, 2> loss_and_weight(const at::Tensor& loss,
                                                       const at::Tensor& weights) const {
+    if (!rollout.speaks()) return {};
     const bool counts = network.plan().rank == 0;
     return {loss.item<double>(), counts ? weights.sum().item<double>() : 0};
   }
@@ -121,7 +121,7 @@ struct Trainer::Parts {
 
   Network& network;
   TrainerOptions options;
-  InputAdvance advance;
+  Rollout rollout;
   std::unique_ptr<comm::Communicator> loss_ranks;
   std::unique_ptr<comm::Communicator> gradient_ranks;
   GradientSum gradients;

@@ -119,6 +119,60 @@ TEST(Rollout, KeepsTheBoundaryAtTheTruth) {
   EXPECT_LT(framed.front(), 0.8 * losses_of(config).front());
 }
 
+TEST(Ensemble, GivesTheSameOnAnyLayoutOfItsMembers) {
+  const Folder folder;
+  const auto data = write_waves(folder.path(), true);
+  const auto run = [&](const std::string& name, int ranks, int per_model, int per_ensemble) {
+    auto config = rollout_config(data, folder.path() / name);
+    config.members = 4;
+    config.model.noise.kind = model::NoiseConfig::Kind::kConditioning;
+    config.training.loss.error = model::ErrorKind::kCrps;
+    config.run.ranks = ranks;
+    config.run.ranks_per_model = per_model;
+    config.run.ranks_per_ensemble = per_ensemble;
+    auto numbers = losses_of(config);
+    for (const auto& score : evaluate(config).scores) {
+      EXPECT_GT(score.spread, 0);
+      EXPECT_LT(score.crps, score.rmse);
+      numbers.insert(numbers.end(), {score.rmse, score.spread, score.crps});
+    }
+    return numbers;
+  };
+  const auto one = run("one", 1, 1, 1);
+  const auto expect_same = [&](const std::vector<double>& numbers, const char* layout) {
+    ASSERT_EQ(numbers.size(), one.size()) << layout;
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      // float64 sums in another order, through three forecasts and eight updates.
+      EXPECT_NEAR(numbers[i], one[i], 1e-9 * one[i]) << layout << ", number " << i;
+    }
+  };
+  expect_same(run("members-apart", 2, 1, 2), "two ranks, two members each");
+  expect_same(run("grid-apart", 3, 3, 3), "three ranks, a third of the grid each");
+  expect_same(run("both-apart", 4, 2, 4), "four ranks, halves of both");
+  expect_same(run("samples-apart", 2, 1, 1), "two ensembles of other samples");
+}
+
+TEST(Ensemble, WritesAllItsMembers) {
+  const Folder folder;
+  auto config = small_config(write_waves(folder.path()), folder.path() / "run");
+  config.members = 3;
+  config.model.noise.kind = model::NoiseConfig::Kind::kInjection;
+  config.training.loss.error = model::ErrorKind::kCrps;
+  (void)train(config);
+  const auto bytes = [&](int ranks, Layout layout) {
+    config.run.ranks = ranks;
+    const auto out = folder.path() / "members.h5";
+    forecast(
+        config,
+        {.out = out, .from = io::parse_time("2000-01-08T00:00"), .num_steps = 2, .layout = layout});
+    EXPECT_EQ(io::DatasetIndex::open(out)->info().num_ensembles, 3);
+    return bytes_of(out);
+  };
+  const auto one = bytes(1, Layout::kSharded);
+  EXPECT_EQ(bytes(3, Layout::kSharded), one);
+  EXPECT_EQ(bytes(2, Layout::kRooted), one);
+}
+
 TEST(Training, AccumulatesBatchesToTheStepOfALargeOne) {
   const Folder folder;
   const auto data = write_waves(folder.path());

@@ -24,6 +24,8 @@ struct Score {
   std::string cells;
   double rmse = 0;
   double persistence_rmse = 0;
+  double spread = 0;  ///< root of the members' mean unbiased variance; 0 without an ensemble
+  double crps = 0;    ///< fair continuous ranked probability score (Ferro 2014); 0 likewise
   std::int64_t num_samples = 0;
 };
 

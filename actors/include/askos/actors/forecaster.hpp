@@ -5,8 +5,8 @@
 #include <askos/actors/rank_context.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
-#include <askos/model/input_advance.hpp>
 #include <askos/model/network.hpp>
+#include <askos/model/rollout.hpp>
 
 #include <memory>
 
@@ -32,16 +32,16 @@ class Forecaster final : public dataflow::Stage {
   [[nodiscard]] std::string communicator() const override { return "model"; }
 
  private:
-  [[nodiscard]] at::Tensor forecast_all(const model::Batch& batch) const;
+  /// Forecasts of all members, [sample, time, cell, var] or [sample, time, member, cell, var].
+  [[nodiscard]] at::Tensor forecast_all(const model::Batch& batch);
   [[nodiscard]] at::Tensor forecast_next(const model::Batch& batch);
 
   RankContext rank_;
   std::shared_ptr<const Snapshot> weights_;
   Mode mode_;
+  bool has_begun_ = false;
   std::unique_ptr<model::Network> network_;
-  model::InputAdvance advance_;
-  at::Tensor state_;          ///< [sample, input step, cell, input var], of the last forecast
-  at::Tensor last_forecast_;  ///< [sample, output step, cell, output var]
+  std::unique_ptr<model::Rollout> rollout_;
 };
 
 }  // namespace askos::actors

@@ -27,9 +27,10 @@ struct Window {
   std::int64_t num_inputs = 0;  ///< leading rows that are input; the others are targets
   std::int64_t num_cells = 0;
   std::int64_t num_variables = 0;
-  std::vector<double> weights;  ///< [sample] 0: a null sample
-  std::vector<io::Time> times;  ///< [sample] valid time of the first target
-  io::SchedulePosition next;    ///< the schedule's position once this batch is done
+  std::vector<double> weights;        ///< [sample] 0: a null sample
+  std::vector<io::Time> times;        ///< [sample] valid time of the first target
+  std::vector<std::int64_t> samples;  ///< [sample] its name, for noise
+  io::SchedulePosition next;          ///< the schedule's position once this batch is done
 };
 
 /// The same batch on the rank that computes it: its own shard of the grid, as views of the window
@@ -54,9 +55,11 @@ struct Snapshot {
   model::NamedTensors state;
 };
 
-/// A forecast of one batch on one rank's shard, normalised.
+/// A forecast of one batch on one rank's shard, normalised. With an ensemble, `forecast` is the
+/// mean of its members.
 struct Prediction {
   at::Tensor forecast = {};     ///< [sample, time, cell, var]
+  at::Tensor members = {};      ///< [sample, time, member, cell, var], or undefined
   at::Tensor truth = {};        ///< the same, or undefined where there is none
   at::Tensor persistence = {};  ///< [sample, cell, var]: the last input step, or undefined
   std::vector<double> weights;

@@ -40,11 +40,16 @@ struct RankContext {
   comm::Range own_cells;                          ///< this rank's shard of the grid
   comm::Range read_cells;                         ///< what its reader reads
   std::shared_ptr<comm::Communicator> model;      ///< ranks of one model: forward and backward
+  std::shared_ptr<comm::Communicator> members;    ///< ranks with other members of the own shard
   std::shared_ptr<comm::Communicator> gradients;  ///< all ranks
   std::shared_ptr<comm::Communicator> readers;    ///< ranks that read one copy of the grid
   std::shared_ptr<comm::Communicator> gather;     ///< ranks of one model, for output
   std::shared_ptr<comm::Communicator> scores;     ///< all ranks, for sums of scores
 
+  /// Members of an ensemble that this rank computes.
+  [[nodiscard]] int num_own_members() const noexcept {
+    return run->config.members / mesh.ensemble_members().size();
+  }
   [[nodiscard]] bool is_root() const noexcept { return mesh.rank() == 0; }
   /// Frees every rank that waits for a peer: their waits throw `Errc::kCancelled`.
   void abort(const std::string& reason) const noexcept;

@@ -20,6 +20,7 @@ struct WindowRequest {
   std::int64_t num_inputs = 0;                       ///< leading rows of each that are input
   std::vector<double> weights = {};                  ///< [sample]
   std::vector<io::Time> times = {};                  ///< [sample]
+  std::vector<std::int64_t> samples = {};            ///< [sample] its name, for noise
   io::SchedulePosition next = {};
 };
 

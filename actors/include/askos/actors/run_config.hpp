@@ -6,6 +6,7 @@
 #include <askos/comm/mesh.hpp>
 #include <askos/model/config.hpp>
 #include <askos/model/graph_builders.hpp>
+#include <askos/model/loss.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -43,6 +44,13 @@ enum class VariableWeights {
   kTendencyVariance,  ///< variance of the field over variance of its change in one time step
 };
 
+/// The error that training makes small.
+struct LossConfig {
+  model::ErrorKind error = model::ErrorKind::kSquared;
+  double huber_delta = 1;
+  double crps_alpha = 0.95;
+};
+
 struct TrainingConfig {
   std::int64_t steps = 300;
   int batch_size = 4;
@@ -61,6 +69,7 @@ struct TrainingConfig {
   int rollout_every = 1;
   double average_decay = 0;  ///< of the running mean of the parameters; 0: none
   VariableWeights variable_weights = VariableWeights::kOne;
+  LossConfig loss;
 };
 
 /// Returns how many forecasts in a row a sample of epoch `epoch` is trained on.
@@ -72,6 +81,7 @@ struct RunOptions {
   std::filesystem::path folder;
   int ranks = 1;                  ///< local ranks: threads of this process
   int ranks_per_model = 0;        ///< 0: all ranks share one model, each with a shard of the grid
+  int ranks_per_ensemble = 0;     ///< 0: as many as per model, each with all members
   int num_readers_per_model = 0;  ///< 0: one per rank
   int num_threads_per_rank = 0;   ///< 0: cores / ranks
   int prefetch_samples = 8;
@@ -86,6 +96,7 @@ struct RunConfig {
   GraphConfig graph;
   model::ModelConfig model;
   DType dtype = DType::kFloat32;
+  int members = 1;  ///< of an ensemble, over all its ranks; more than 1 need noise
   TrainingConfig training;
   RunOptions run;
 };

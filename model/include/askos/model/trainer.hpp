@@ -5,6 +5,7 @@
 #include <askos/model/loss.hpp>
 #include <askos/model/network.hpp>
 #include <askos/model/optimiser.hpp>
+#include <askos/model/rollout.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -19,9 +20,8 @@ struct TrainerOptions {
   ClipOptions clip = {};
   /// Factors of the loss on this rank's shard.
   std::vector<Scaler> scalers = {};
-  /// Bool [own data node]: in a limited area, true where the forecast is kept from step to step;
-  /// elsewhere the next input is the truth. Undefined: everywhere.
-  at::Tensor interior = {};
+  LossOptions loss = {};  ///< of one value, without a root
+  RolloutOptions rollout = {};
   /// A running mean of the parameters, p' = decay p' + (1 - decay) p after each update; 0: none.
   double average_decay = 0;
   /// Gradients are summed over ranks in pieces of about this size, while backward runs.
@@ -40,6 +40,7 @@ struct Batch {
   /// One weight >= 0 per batch entry; empty: all 1. Weight 0 makes an entry a null sample, whose
   /// values must be finite all the same.
   std::vector<double> weights = {};
+  std::vector<std::int64_t> samples = {};  ///< names of the entries, see `Rollout::start`
 };
 
 struct StepResult {
