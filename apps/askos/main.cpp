@@ -13,13 +13,14 @@ namespace askos::apps {
 namespace {
 
 /// Commands that need LibTorch or HDF5, which take longer to load than this program to run.
-constexpr std::array<DelegatedVerb, 6> kDelegated{
+constexpr std::array<DelegatedVerb, 7> kDelegated{
     {{"import", "askos-data", "turn NetCDF files into a dataset"},
      {"verify", "askos-data", "check a dataset's structure and checksums"},
      {"train", "askos-model", "train a model"},
      {"evaluate", "askos-model", "score a trained model against persistence"},
      {"forecast", "askos-model", "run a trained model forward"},
-     {"parity", "askos-model", "compare with a reference's numbers"}}};
+     {"parity", "askos-model", "compare with a reference's numbers"},
+     {"weights", "askos-model", "look at weights, import and export them"}}};
 
 std::string delegated_help() {
   std::string text = "Data and models:\n";

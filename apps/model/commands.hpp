@@ -18,5 +18,6 @@ void add_train(const ModelLine& line);
 void add_evaluate(const ModelLine& line);
 void add_forecast(const ModelLine& line);
 void add_parity(const ModelLine& line);
+void add_weights(const ModelLine& line);
 
 }  // namespace askos::apps

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     add_evaluate(line);
     add_forecast(line);
     add_parity(line);
+    add_weights(line);
     if (const auto code = parse(app, argc, argv, common)) {
       return *code;
     }

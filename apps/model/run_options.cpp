@@ -10,6 +10,7 @@
 #include <askos/dataflow/inspector.hpp>
 #include <askos/io/atomic_file.hpp>
 #include <askos/io/dataset_index.hpp>
+#include <askos/model/chunk_environment.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -53,6 +54,7 @@ actors::RunConfig load(const RunOptions& options) {
   }
   config.run.folder = config.run.folder.lexically_normal();
   config.data.file = config.data.file.lexically_normal();
+  config.model = model::with_environment_chunks(std::move(config.model));
   return config;
 }
 

@@ -158,8 +158,10 @@ void validate(const ModelConfig& config) {
   faults.check(config.num_layers >= 0, "num_layers must not be negative");
   faults.check(config.hidden_node_trainables >= 0, "node trainables must not be negative");
   check_block(faults, "processor", config.processor, config);
-  faults.check(config.processor.num_chunks <= std::max(1, config.num_layers),
-               "processor.num_chunks must not exceed num_layers");
+  faults.check(
+      config.processor.num_chunks <= 1 || (config.processor.num_chunks <= config.num_layers &&
+                                           config.num_layers % config.processor.num_chunks == 0),
+      "processor.num_chunks must divide num_layers");
   faults.check(config.noise.kind == NoiseConfig::Kind::kNone ||
                    (config.noise.channels > 0 && config.noise.mlp_channels > 0),
                "noise channels must be positive");

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "misfit.hpp"
+
 #include <askos/base/error.hpp>
 #include <askos/model/parameters.hpp>
 
@@ -26,6 +28,16 @@ std::string join(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+void refuse_not_finite(const NamedTensors& state) {
+  std::vector<std::string> found;
+  for (const auto& [name, tensor] : state) {
+    if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) found.push_back(name);
+  }
+  if (!found.empty()) {
+    throw Error(Errc::kInvalidInput, "weights are not finite").with("tensors", join(found));
+  }
 }
 
 }  // namespace
@@ -107,11 +119,14 @@ void Parameters::load(const NamedTensors& state) {
     if (!known.contains(name)) unknown.push_back(name);
   }
   if (!missing.empty() || !unknown.empty() || !misshapen.empty()) {
+    const auto explanations = explain_misfit(missing, unknown, misshapen);
     throw Error(Errc::kInvalidInput, "weights do not fit the model")
         .with("missing", join(missing))
         .with("unknown", join(unknown))
-        .with("misshapen", join(misshapen));
+        .with("misshapen", join(misshapen))
+        .with("check_in_the_configuration", join(explanations));
   }
+  refuse_not_finite(state);
   const c10::AutoGradMode no_grad(false);
   for (auto& entry : parameters_) entry.tensor.copy_(state.at(entry.name));
   for (auto& entry : buffers_) entry.tensor.copy_(state.at(entry.name));

@@ -27,6 +27,11 @@ endforeach()
 
 if(ASKOS_WITH_TORCH)
   askos_add_test(apps/bad_input_test LIBRARIES apps_support askos::io PkgConfig::HDF5)
+  askos_add_test(apps/reference_test LIBRARIES apps_support askos::io)
+  add_dependencies(apps_reference_test askos askos-model)
+  target_compile_definitions(apps_reference_test PRIVATE
+    ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+    ASKOS_PARITY_FOLDER="${PROJECT_SOURCE_DIR}/tests/parity")
   askos_add_test(apps/model_test TIMEOUT 600 LIBRARIES apps_support askos::io)
   foreach(test IN ITEMS bad_input_test model_test)
     add_dependencies(apps_${test} askos askos-data askos-model)

@@ -4,6 +4,7 @@
 #include "parity/json_object.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/model/chunk_environment.hpp>
 
 #include <ATen/ATen.h>
 
@@ -46,9 +47,10 @@ Problem make_problem(const ModelCase& model) {
 }
 
 Layout make_layout(const ModelCase& model, const ParityOptions& options) {
+  const auto config = model::with_environment_chunks(model.config);
   return {.num_ranks = options.num_ranks,
-          .chunks = options.chunks.value_or(model.config.encoder.num_chunks),
-          .segments = options.segments.value_or(model.config.processor.num_chunks),
+          .chunks = options.chunks.value_or(config.encoder.num_chunks),
+          .segments = options.segments.value_or(config.processor.num_chunks),
           .strategy = options.strategy.value_or(model.config.processor.shard_strategy)};
 }
 

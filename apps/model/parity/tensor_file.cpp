@@ -2,7 +2,6 @@
 #include "parity/tensor_file.hpp"
 
 #include <askos/base/error.hpp>
-#include <askos/io/safetensors.hpp>
 
 #include <ATen/ATen.h>
 
@@ -38,9 +37,9 @@ DType dtype_of(const std::string& name, const at::Tensor& tensor) {
 
 }  // namespace
 
-model::NamedTensors read_tensors(const std::filesystem::path& path) {
+model::NamedTensors to_tensors(const io::Safetensors& file) {
   model::NamedTensors tensors;
-  for (const auto& array : io::read_safetensors(path).arrays) {
+  for (const auto& array : file.arrays) {
     const at::Tensor tensor = at::empty(array.shape, scalar_of(array.dtype));
     if (!array.bytes.empty()) {
       std::memcpy(tensor.mutable_data_ptr(), array.bytes.data(), array.bytes.size());
@@ -50,9 +49,11 @@ model::NamedTensors read_tensors(const std::filesystem::path& path) {
   return tensors;
 }
 
-void write_tensors(const std::filesystem::path& path,
-                   const model::NamedTensors& tensors,
-                   const std::map<std::string, std::string>& metadata) {
+model::NamedTensors read_tensors(const std::filesystem::path& path) {
+  return to_tensors(io::read_safetensors(path));
+}
+
+void write_tensors(io::ByteSink& sink, const model::NamedTensors& tensors) {
   std::vector<at::Tensor> kept;  // contiguous memory lives until the file is written
   std::vector<io::NamedArrayView> views;
   for (const auto& [name, tensor] : tensors) {
@@ -61,7 +62,7 @@ void write_tensors(const std::filesystem::path& path,
                        std::span(static_cast<const std::byte*>(kept.back().const_data_ptr()),
                                  static_cast<std::size_t>(kept.back().nbytes())));
   }
-  io::write_safetensors(path, views, metadata);
+  io::write_safetensors(sink, views);
 }
 
 const at::Tensor& TensorFile::at(const std::string& name) const {

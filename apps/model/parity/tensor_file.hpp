@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/io/safetensors.hpp>
 #include <askos/model/parameters.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -16,10 +17,11 @@ namespace askos::apps {
 /// `io::read_safetensors` throws.
 [[nodiscard]] model::NamedTensors read_tensors(const std::filesystem::path& path);
 
-/// Writes tensors as a safetensors file, in the order of their names, under a temporary name first.
-void write_tensors(const std::filesystem::path& path,
-                   const model::NamedTensors& tensors,
-                   const std::map<std::string, std::string>& metadata = {});
+/// Returns what a safetensors file holds as tensors that own their memory.
+[[nodiscard]] model::NamedTensors to_tensors(const io::Safetensors& file);
+
+/// Writes tensors as safetensors, in the order of their names.
+void write_tensors(io::ByteSink& sink, const model::NamedTensors& tensors);
 
 /// Tensors of one file, by name; errors name both.
 class TensorFile {

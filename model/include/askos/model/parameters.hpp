@@ -44,7 +44,8 @@ class Parameters {
   /// Returns copies of parameters, buffers and aliases.
   [[nodiscard]] NamedTensors state() const;
   /// Copies values in, converted to the parameters' dtype. Throws one `Errc::kInvalidInput` that
-  /// lists all missing, unknown and misshapen names; nothing is changed then. Aliases may be
+  /// lists all missing, unknown and misshapen names and what in the configuration would explain
+  /// them, or all that hold a value that is not finite; nothing is changed then. Aliases may be
   /// absent.
   void load(const NamedTensors& state);
 
