@@ -265,8 +265,8 @@ AnyPacket EdgeState::take(bool lazy) {
   if (bursting_.load(std::memory_order_relaxed) != lazy) {
     bursting_.store(lazy, std::memory_order_relaxed);
   }
-  return {slot.meta, std::move(slot.payload),
-          Lease(*this, slot.meta.host_bytes, slot.meta.device_bytes)};
+  return {slot.meta, Lease(*this, slot.meta.host_bytes, slot.meta.device_bytes),
+          std::move(slot.payload)};
 }
 
 int EdgeState::claim(int most) {

@@ -63,6 +63,22 @@ TEST_F(EdgeStateTest, KeepsOrderAndCountsCreditUntilTheLeaseDies) {
   EXPECT_EQ(edge->num_free(), 2);
 }
 
+TEST_F(EdgeStateTest, FreesThePayloadBeforeItsCredit) {
+  make({.credit = 1});
+  int free_at_death = -1;
+  auto payload =
+      std::shared_ptr<const std::int64_t>(new std::int64_t(1), [&](const std::int64_t* number) {
+        free_at_death = edge->num_free();
+        delete number;
+      });
+  (void)edge->push(std::move(payload), {});
+  {
+    const Packet<std::int64_t> packet(take());
+  }
+  EXPECT_EQ(free_at_death, 0);
+  EXPECT_EQ(edge->num_free(), 1);
+}
+
 TEST_F(EdgeStateTest, CountsBytesAgainstItsLimit) {
   make({.credit = 10, .host_bytes = {100}}, Bytes{40});
   EXPECT_EQ(edge->num_free(), 2);

@@ -33,7 +33,7 @@ class HostSink final : public Stage {
 
   void run(Context& context) override {
     auto packet = context.take(in);
-    AnyPacket any{packet.meta, std::move(packet.payload), std::move(packet.lease)};
+    AnyPacket any{packet.meta, std::move(packet.lease), std::move(packet.payload)};
     (void)queue_.push(any, Nanoseconds::zero());
   }
   void finish(Context& /*context*/) override { queue_.close(); }

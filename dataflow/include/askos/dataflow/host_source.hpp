@@ -23,7 +23,7 @@ class HostSource final : public Stage {
   [[nodiscard]] bool push(std::shared_ptr<const T> payload,
                           Nanoseconds deadline,
                           const PacketMeta& meta = {}) {
-    AnyPacket packet{meta, std::move(payload), {}};
+    AnyPacket packet{meta, {}, std::move(payload)};
     return queue_.push(packet, deadline);
   }
   [[nodiscard]] bool try_push(std::shared_ptr<const T> payload, const PacketMeta& meta = {}) {

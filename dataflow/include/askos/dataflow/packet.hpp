@@ -46,11 +46,12 @@ class Lease {
   Bytes device_bytes_;
 };
 
-/// A packet of any payload type, as it lies on an edge.
+/// A packet of any payload type, as it lies on an edge. The payload dies before the lease: credit
+/// that came back first would let one packet more into memory than the edge's bound says.
 struct AnyPacket {
   PacketMeta meta;
-  std::shared_ptr<const void> payload;
   Lease lease;
+  std::shared_ptr<const void> payload;
 };
 
 /// A packet in a stage's hands. Its credit goes back to the producer when the packet dies, so keep
@@ -58,13 +59,13 @@ struct AnyPacket {
 template <typename T>
 struct Packet {
   PacketMeta meta;
-  std::shared_ptr<const T> payload;
   Lease lease;
+  std::shared_ptr<const T> payload;
 
   explicit Packet(AnyPacket&& any) noexcept
       : meta(any.meta),
-        payload(std::static_pointer_cast<const T>(std::move(any.payload))),
-        lease(std::move(any.lease)) {}
+        lease(std::move(any.lease)),
+        payload(std::static_pointer_cast<const T>(std::move(any.payload))) {}
 
   const T& operator*() const noexcept { return *payload; }
   const T* operator->() const noexcept { return payload.get(); }
