@@ -13,12 +13,13 @@ namespace askos::apps {
 namespace {
 
 /// Commands that need LibTorch or HDF5, which take longer to load than this program to run.
-constexpr std::array<DelegatedVerb, 7> kDelegated{
+constexpr std::array<DelegatedVerb, 8> kDelegated{
     {{"import", "askos-data", "turn NetCDF files into a dataset"},
      {"verify", "askos-data", "check a dataset's structure and checksums"},
      {"train", "askos-model", "train a model"},
      {"evaluate", "askos-model", "score a trained model against persistence"},
      {"forecast", "askos-model", "run a trained model forward"},
+     {"memory", "askos-model", "plan and measure the memory of a training step"},
      {"parity", "askos-model", "compare with a reference's numbers"},
      {"weights", "askos-model", "look at weights, import and export them"}}};
 

@@ -17,6 +17,7 @@ struct ModelLine {
 void add_train(const ModelLine& line);
 void add_evaluate(const ModelLine& line);
 void add_forecast(const ModelLine& line);
+void add_memory(const ModelLine& line);
 void add_parity(const ModelLine& line);
 void add_weights(const ModelLine& line);
 

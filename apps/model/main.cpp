@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     add_train(line);
     add_evaluate(line);
     add_forecast(line);
+    add_memory(line);
     add_parity(line);
     add_weights(line);
     if (const auto code = parse(app, argc, argv, common)) {

@@ -97,8 +97,10 @@ void add_parity(const ModelLine& line) {
       .add_option("--segments", options->run.segments,
                   "pieces of the processor's layers; 0: none; else as the case says")
       ->check(CLI::Range(0, 1 << 20));
-  command.add_option("--dtype", options->dtype, "of parameters and activations")
-      ->check(CLI::IsMember({"float32", "float64"}))
+  command
+      .add_option("--dtype", options->dtype,
+                  "of parameters and activations; bfloat16: of products in linear layers")
+      ->check(CLI::IsMember({"float32", "float64", "bfloat16"}))
       ->capture_default_str();
   add_common_options(command, line.common);
   command.footer(

@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -128,9 +129,25 @@ at::Tensor has_edges(const EdgeIndex& index, const at::TensorOptions& options) {
   return index.destination_offsets.diff().gt(0).unsqueeze(1).to(options.dtype());
 }
 
+/// Attention sums over many edges: under autocast it computes in float32 all the same.
+AttentionInput at_full_precision(const AttentionInput& input) {
+  const auto full = [](const at::Tensor& x) {
+    return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
+  };
+  return {.query = full(input.query),
+          .key = full(input.key),
+          .value = full(input.value),
+          .edge = full(input.edge),
+          .edge_weight = full(input.edge_weight),
+          .edge_bias = full(input.edge_bias),
+          .num_heads = input.num_heads};
+}
+
 }  // namespace
 
-at::Tensor attention(const AttentionInput& input, const EdgeIndex& index) {
+at::Tensor attention(const AttentionInput& any_precision, const EdgeIndex& index) {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const AttentionInput input = at_full_precision(any_precision);
   const std::int64_t heads = input.num_heads;
   const std::int64_t batch = input.query.size(0);
   const std::int64_t nodes = input.query.size(1);
@@ -147,7 +164,9 @@ at::Tensor attention(const AttentionInput& input, const EdgeIndex& index) {
          has_edges(index, input.query.options()) * input.edge_bias;
 }
 
-at::Tensor composite_attention(const AttentionInput& input, const EdgeIndex& index) {
+at::Tensor composite_attention(const AttentionInput& any_precision, const EdgeIndex& index) {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const AttentionInput input = at_full_precision(any_precision);
   const std::int64_t heads = input.num_heads;
   const std::int64_t channels = input.query.size(2) / heads;
   const auto split = [&](const at::Tensor& x) {  // [..., edge, head, channel]

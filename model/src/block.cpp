@@ -134,7 +134,8 @@ at::Tensor Block::attend_by_heads(const at::Tensor& query,
   const at::Tensor q = shards.to_heads(query, sizes, memory ? &memory->query : nullptr);
   const KeyValue own_heads = {sources.select(2, 0), sources.select(2, 1)};
   const at::Tensor attended = attend(q, own_heads, edge, index, shards.own());
-  return shards.to_nodes(attended, sizes, memory ? &memory->attended : nullptr);
+  // Under autocast in the type that ranks without heads send, too.
+  return shards.to_nodes(attended.to(q.scalar_type()), sizes, memory ? &memory->attended : nullptr);
 }
 
 at::Tensor Block::attend(const at::Tensor& query,

@@ -205,7 +205,8 @@ at::Tensor Network::Parts::output(const Dataset& dataset,
           .unflatten(2, {config.num_output_steps,
                          static_cast<std::int64_t>(dataset.config.variables.output.size())})
           .transpose(1, 2)
-          .contiguous();  // [batch, time, own data node, variable]
+          .to(x.scalar_type())  // under autocast the last layer gives another one
+          .contiguous();        // [batch, time, own data node, variable]
   return (*dataset.boundings)(dataset.residual->add(y, x, dataset.plan.sizes, ranks));
 }
 

@@ -77,6 +77,24 @@ TEST_F(Reference, JsonHasALinePerQuantity) {
   EXPECT_GT(count, 100);
 }
 
+TEST_F(Reference, BFloat16IsNearEnough) {
+  for (const char* strategy : {"edges", "heads"}) {
+    const auto ended = run(
+        {"parity", base(), "--dtype", "bfloat16", "--ranks", "5", "--shard-strategy", strategy});
+    EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
+  }
+}
+
+TEST_F(Reference, MemoryPlanChoosesChunksThatFit) {
+  const auto all = run({"memory", base(), "--chunks", "0", "--segments", "0", "--batch", "8"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_THAT(all.out, HasSubstr("0 mapper chunks"));
+  const auto less = run({"memory", base(), "--batch", "8", "--budget", "9"});
+  EXPECT_EQ(less.exit_code, 0) << less.err;
+  EXPECT_EQ(less.out.find("0 mapper chunks, 0 processor"), std::string::npos) << less.out;
+  EXPECT_EQ(run({"memory", base(), "--budget", "0.1"}).exit_code, 6);
+}
+
 TEST_F(Reference, AQuantityOutOfToleranceIsACheckThatFailed) {
   const auto copy = edited_case("\"y_max_abs\": 9e-06", "\"y_max_abs\": 9e-16");
   const auto ended = run({"parity", copy.string()});

@@ -16,9 +16,10 @@ struct Comparison {
   std::string quantity;
   double max_abs = 0;    ///< largest |ours - reference|
   double relative = 0;   ///< Frobenius norm of the difference over that of the reference
-  double tolerance = 0;  ///< of max_abs
+  double tolerance = 0;  ///< of max_abs, or of `relative` if `by_norm`
+  bool by_norm = false;
   /// False also where something is not a number.
-  [[nodiscard]] bool passes() const noexcept { return max_abs <= tolerance; }
+  [[nodiscard]] bool passes() const noexcept { return (by_norm ? relative : max_abs) <= tolerance; }
 };
 
 /// Returns the largest absolute entry; 0 of an empty tensor.

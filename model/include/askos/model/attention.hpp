@@ -7,7 +7,8 @@ namespace askos::model {
 
 struct EdgeIndex;
 
-/// What graph attention reads. Floating point, one dtype; the last axis is contiguous.
+/// What graph attention reads. Floating point, one dtype; the last axis is contiguous. Numbers of
+/// 16 bits are turned into float32 first.
 struct AttentionInput {
   at::Tensor query;        ///< [batch, destination, head * channel]
   at::Tensor key;          ///< [batch, source, head * channel]
