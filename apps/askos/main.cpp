@@ -6,6 +6,8 @@
 #include <askos/base/error.hpp>
 #include <askos/base/nearest_name.hpp>
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <array>
 
@@ -89,5 +91,8 @@ int run(int argc, char** argv) {
 }  // namespace askos::apps
 
 int main(int argc, char** argv) {
+  // Freed payloads go back to the system at once: what allocators keep for later would come on top
+  // of the bound that the plan prints.
+  ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
   return askos::apps::run_reporting([&] { return askos::apps::run(argc, argv); });
 }

@@ -16,8 +16,11 @@ using telemetry::State;
 /// Runs shorter than this come in bursts, in which a wake-up per packet would cost more than work.
 constexpr Nanoseconds kShortRun = std::chrono::microseconds(10);
 constexpr int kRunsToJudge = 4;
-/// Activations shorter than this are brief; so many in a row make a habit.
+/// Activations shorter than this are brief, and bursts of runs that cost less than waking another
+/// thread for each; so many in a row make a habit.
 constexpr Nanoseconds kBriefActivation = std::chrono::microseconds(6);
+constexpr Nanoseconds kBriefBurst = std::chrono::microseconds(50);
+constexpr Nanoseconds kBriefRun = std::chrono::nanoseconds(250);
 constexpr int kBriefHabit = 8;
 
 bool is_power_of_two(int number) noexcept {
@@ -102,6 +105,7 @@ Activation StageRunner::activate() {
   lazy_ = false;
   int num_runs = 0;
   began_ = clock().now();
+  began_at_run_ = num_runs_.load(std::memory_order_relaxed);
   for (;;) {
     if (execution_.stopped()) {
       end_stage();
@@ -140,7 +144,10 @@ void StageRunner::yield() {
 }
 
 void StageRunner::note_activation() noexcept {
-  const bool brief = clock().now() - began_ < kBriefActivation;
+  const auto passed = clock().now() - began_;
+  const auto runs = num_runs_.load(std::memory_order_relaxed) - began_at_run_;
+  const bool brief =
+      passed < kBriefActivation || (passed < kBriefBurst && passed < runs * kBriefRun);
   num_brief_ = brief ? std::min(num_brief_ + 1, kBriefHabit) : 0;
 }
 

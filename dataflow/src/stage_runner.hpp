@@ -186,8 +186,9 @@ class StageRunner final : public Wakeable, private Context {
   std::atomic<bool> interrupted_{false};
 
   Phase phase_ = Phase::kStart;
-  Nanoseconds began_{};  // of the activation
-  int num_brief_ = 0;    // activations in a row
+  Nanoseconds began_{};            // of the activation
+  std::int64_t began_at_run_ = 0;  // likewise
+  int num_brief_ = 0;              // activations in a row
   bool busy_ = false;
   bool lazy_ = false;
   bool end_requested_ = false;
