@@ -45,8 +45,7 @@ struct PartialLoss : torch::autograd::Function<PartialLoss> {
     AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "partial_loss", [&] {
       with_error<scalar_t>(*plan, [&](const auto& error) {
         const LossLoop<scalar_t, std::decay_t<decltype(error)>> loop(y, x, scalers, *plan, error);
-        const at::Tensor sums =
-            at::zeros({y.size(0), loop.blocks_per_entry(), width}, at::kDouble);
+        const at::Tensor sums = at::zeros({y.size(0), loop.blocks_per_entry(), width}, at::kDouble);
         parallel_for(y.size(0) * loop.blocks_per_entry(), 1,
                      [&](std::int64_t begin, std::int64_t end) {
                        for (auto block = begin; block < end; ++block) {

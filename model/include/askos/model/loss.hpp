@@ -58,9 +58,9 @@ struct LossOptions {
   double crps_alpha = 0.95;  ///< 1: fair, 0: that of the empirical distribution
   /// Where prediction or truth (any member) is not a number, the error is 0.
   bool ignore_nans = false;
-  bool per_variable = false;                     ///< one value per variable
-  bool sum_variables = false;                    ///< add variables up instead of averaging them
-  std::vector<std::int64_t> variables = {};      ///< only these; empty: all
+  bool per_variable = false;                      ///< one value per variable
+  bool sum_variables = false;                     ///< add variables up instead of averaging them
+  std::vector<std::int64_t> variables = {};       ///< only these; empty: all
   std::vector<std::string> without_scalers = {};  ///< names of scalers that are left out
 };
 
