@@ -9,7 +9,7 @@ StepMonitor::StepMonitor(const RankContext& rank,
                          std::function<void(const StepReport&)> on_step)
     : report{*this, "report"},
       speaks_(rank.is_root()),
-      num_models_(rank.mesh.model().num_groups),
+      num_groups_(rank.mesh.ensemble().num_groups),
       metrics_(std::move(metrics)),
       on_step_(std::move(on_step)) {}
 
@@ -19,14 +19,20 @@ void StepMonitor::run(dataflow::Context& context) {
     return;
   }
   const auto& step = *packet;
+  io::Metadata::Array samples;
+  for (const auto& time : step.samples) {
+    samples.emplace_back(io::format_time(time));
+  }
   const std::chrono::duration<double> since = step.at - last_;
   io::Metadata::Object record{{"event", "step"},
                               {"step", step.result.step},
                               {"loss", step.result.loss},
+                              {"samples", std::move(samples)},
                               {"lr", step.result.learning_rate},
                               {"gradient_norm", step.result.gradient_norm}};
   if (last_.count() > 0 && since.count() > 0) {
-    record["samples_per_s"] = static_cast<double>(step.num_samples * num_models_) / since.count();
+    const auto num_samples = static_cast<double>(step.samples.size()) * num_groups_;
+    record["samples_per_s"] = num_samples / since.count();
     record["step_s"] = since.count();
   }
   last_ = step.at;

@@ -8,7 +8,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -93,7 +92,11 @@ void Trainer::start(dataflow::Context&) {
 void Trainer::run(dataflow::Context& context) {
   const auto packet = context.take(sample);
   const auto& batch = packet->batch;
-  num_samples_ += std::ranges::count_if(batch.weights, [](double w) { return w > 0; });
+  for (std::size_t b = 0; b < batch.weights.size(); ++b) {
+    if (batch.weights[b] > 0) {
+      samples_.push_back(packet->times[b]);
+    }
+  }
   if (++num_accumulated_ < rank_.run->config.training.accumulate) {
     trainer_->accumulate(batch);
     return;
@@ -108,11 +111,11 @@ void Trainer::run(dataflow::Context& context) {
         .with("gradient_norm", result.gradient_norm);
   }
   position_ = packet->next;
-  context.emit(report,
-               StepReport{.result = result,
-                          .num_samples = std::exchange(num_samples_, 0),
-                          .at = context.clock().now()},
-               {.sample = SampleId{result.step}});
+  context.emit(
+      report,
+      StepReport{
+          .result = result, .samples = std::exchange(samples_, {}), .at = context.clock().now()},
+      {.sample = SampleId{result.step}});
   const auto every = rank_.run->config.run.checkpoint_every;
   if (every > 0 && trainer_->step() % every == 0) {
     emit_snapshot(context);

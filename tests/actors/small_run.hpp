@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -105,6 +106,11 @@ inline RunConfig small_config(const std::filesystem::path& data, const std::file
   config.run.num_threads_per_rank = 1;
   config.run.checkpoint_every = 3;
   return config;
+}
+
+inline std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 /// The losses that a run recorded, by step; a step that was made twice must have given the same.

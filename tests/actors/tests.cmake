@@ -1,2 +1,4 @@
-askos_add_test(actors/pipeline_test PCH_FROM askos_model TIMEOUT 300
-  LABELS multirank LIBRARIES askos::actors)
+foreach(test IN ITEMS layouts pipeline resume)
+  askos_add_test(actors/${test}_test PCH_FROM askos_model TIMEOUT 300
+    LABELS multirank LIBRARIES askos::actors)
+endforeach()

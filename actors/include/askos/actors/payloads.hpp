@@ -41,11 +41,12 @@ struct Sample {
   io::SchedulePosition next;
 };
 
-/// What one training step gave; the same on all ranks.
+/// What one training step gave; the same on all ranks of a group that shares its samples.
 struct StepReport {
   model::StepResult result;
-  std::int64_t num_samples = 0;  ///< of all ranks, null samples left out
-  Nanoseconds at{};              ///< when it was done, by the session's clock
+  /// Valid times of the first targets of the group's samples, in order, null samples left out.
+  std::vector<io::Time> samples = {};
+  Nanoseconds at{};  ///< when it was done, by the session's clock
 };
 
 /// Everything that a later run needs to go on.

@@ -26,7 +26,7 @@ class StepMonitor final : public dataflow::Stage {
 
  private:
   bool speaks_;
-  int num_models_;
+  int num_groups_;  ///< of ranks that share samples
   std::shared_ptr<MetricsLog> metrics_;
   std::function<void(const StepReport&)> on_step_;
   Nanoseconds last_{};

@@ -8,6 +8,7 @@
 #include <askos/model/trainer.hpp>
 
 #include <memory>
+#include <vector>
 
 namespace askos::actors {
 
@@ -48,7 +49,7 @@ class Trainer final : public dataflow::Stage {
   std::int64_t last_snapshot_ = -1;
   std::int64_t measured_length_ = 0;  ///< of the longest target so far
   int num_accumulated_ = 0;
-  std::int64_t num_samples_ = 0;  ///< of the step under way
+  std::vector<io::Time> samples_;  ///< of the step under way
 };
 
 }  // namespace askos::actors
