@@ -30,6 +30,15 @@ find_library(HDF5_HL_LIBRARY hdf5_serial_hl REQUIRED)
 target_link_libraries(PkgConfig::HDF5 INTERFACE "${HDF5_HL_LIBRARY}")
 pkg_check_modules(NETCDF REQUIRED IMPORTED_TARGET netcdf)
 
+if(ASKOS_WITH_MPI)
+  # The C interface alone: MPI's own compiler flags name its deprecated C++ one.
+  pkg_check_modules(MPI REQUIRED IMPORTED_TARGET ompi-c)
+  add_library(askos::mpi INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(askos::mpi INTERFACE PkgConfig::MPI)
+  target_compile_definitions(askos::mpi INTERFACE OMPI_SKIP_MPICXX)
+  find_program(ASKOS_MPIRUN mpirun)
+endif()
+
 if(ASKOS_WITH_TORCH)
   # The wheel's own CMake package asks for a CUDA toolkit; two libraries are all that CPU code needs.
   if(ASKOS_WITH_CUDA)

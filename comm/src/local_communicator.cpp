@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "calling_communicator.hpp"
 #include "local_group.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
 #include <askos/telemetry/ledger.hpp>
 
-#include <atomic>
 #include <utility>
 
 namespace askos::comm {
@@ -42,11 +42,7 @@ class LocalWork final : public Work {
   std::shared_ptr<LocalCollective> collective_;
 };
 
-std::vector<std::int64_t> copy(std::span<const std::int64_t> counts) {
-  return {counts.begin(), counts.end()};
-}
-
-class LocalCommunicator final : public Communicator {
+class LocalCommunicator final : public CallingCommunicator {
  public:
   LocalCommunicator(std::shared_ptr<LocalGroup> group, int rank) noexcept
       : group_(std::move(group)), rank_(rank) {}
@@ -55,46 +51,6 @@ class LocalCommunicator final : public Communicator {
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return group_->size(); }
   [[nodiscard]] const std::string& name() const noexcept override { return group_->name(); }
-  [[nodiscard]] std::int64_t bytes_sent() const noexcept override {
-    return bytes_sent_.load(std::memory_order_relaxed);
-  }
-
-  [[nodiscard]] WorkPtr all_reduce(Buffer data, ReduceOp op) override {
-    return enter({.kind = CallKind::kAllReduce, .op = op, .receive = data});
-  }
-
-  [[nodiscard]] WorkPtr all_gather(ConstBuffer send,
-                                   Buffer receive,
-                                   std::span<const std::int64_t> counts) override {
-    return enter(
-        {.kind = CallKind::kAllGather, .send = send, .receive = receive, .counts = copy(counts)});
-  }
-
-  [[nodiscard]] WorkPtr reduce_scatter(ConstBuffer send,
-                                       Buffer receive,
-                                       std::span<const std::int64_t> counts) override {
-    return enter({.kind = CallKind::kReduceScatter,
-                  .send = send,
-                  .receive = receive,
-                  .counts = copy(counts)});
-  }
-
-  [[nodiscard]] WorkPtr all_to_all(ConstBuffer send,
-                                   std::span<const std::int64_t> send_counts,
-                                   Buffer receive,
-                                   std::span<const std::int64_t> receive_counts) override {
-    return enter({.kind = CallKind::kAllToAll,
-                  .send = send,
-                  .receive = receive,
-                  .counts = copy(send_counts),
-                  .receive_counts = copy(receive_counts)});
-  }
-
-  [[nodiscard]] WorkPtr broadcast(Buffer data, int root) override {
-    return enter({.kind = CallKind::kBroadcast, .root = root, .receive = data});
-  }
-
-  [[nodiscard]] WorkPtr barrier() override { return enter({.kind = CallKind::kBarrier}); }
 
   [[nodiscard]] std::unique_ptr<Communicator> split(int color, const std::string& name) override {
     const auto collective =
@@ -107,15 +63,12 @@ class LocalCommunicator final : public Communicator {
   void abort(const std::string& reason) noexcept override { group_->abort(reason); }
 
  private:
-  WorkPtr enter(Call call) {
-    check(call, rank_, size());
-    bytes_sent_.fetch_add(wire_bytes(call, rank_, size()), std::memory_order_relaxed);
+  [[nodiscard]] WorkPtr enter(Call call) override {
     return std::make_unique<LocalWork>(group_, group_->enter(rank_, std::move(call)));
   }
 
   std::shared_ptr<LocalGroup> group_;
   int rank_;
-  std::atomic<std::int64_t> bytes_sent_{0};
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ class Communicator {
   /// Number of bytes that this rank has sent to others so far (self copies do not count).
   [[nodiscard]] virtual std::int64_t bytes_sent() const noexcept = 0;
 
-  /// Combines `data` of all ranks in place. Wire: (P - 1) * bytes sent per rank.
+  /// Combines `data` of all ranks in place. Wire: (P - 1) * bytes sent per rank at most.
   [[nodiscard]] virtual WorkPtr all_reduce(Buffer data, ReduceOp op = ReduceOp::kSum) = 0;
 
   /// Concatenates `send` of all ranks, in rank order, into `receive` on every rank. `counts[r]` is
