@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/peer_watch.hpp"
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <gtest/gtest.h>
 
 #include <chrono>
 #include <csignal>

@@ -24,13 +24,13 @@ struct Envelope {
   std::int32_t dtype = 0;
   std::int32_t context = 0;     ///< of split: the first context number that is free on the sender
   std::int64_t count = 0;       ///< of the buffer of all_reduce and broadcast
-  std::int64_t pair_count = 0;     ///< of all_to_all: entries sent to the receiver
+  std::int64_t pair_count = 0;  ///< of all_to_all: entries sent to the receiver
   std::int64_t pair_expected = 0;  ///< of all_to_all: entries expected from the receiver
   std::int64_t num_counts = 0;
   std::uint64_t counts_digest = 0;
   std::array<std::int64_t, kNumShown> counts{};
   std::array<std::int64_t, kNumShown> receive_counts{};  ///< of all_to_all
-  std::array<char, 40> name{};  ///< of split
+  std::array<char, 40> name{};                           ///< of split
 };
 static_assert(std::is_trivially_copyable_v<Envelope>);
 

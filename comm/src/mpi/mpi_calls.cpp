@@ -35,7 +35,8 @@ void post_sends(const void* from,
   const auto* bytes = static_cast<const std::byte*>(from);
   for (; num_bytes > 0; bytes += kMostBytes, num_bytes -= kMostBytes) {
     const auto size = static_cast<int>(std::min(num_bytes, kMostBytes));
-    check_mpi(MPI_Isend(bytes, size, MPI_BYTE, to_rank, tag, comm, &requests.emplace_back(MPI_REQUEST_NULL)),
+    check_mpi(MPI_Isend(bytes, size, MPI_BYTE, to_rank, tag, comm,
+                        &requests.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Isend");
   }
 }
@@ -49,7 +50,8 @@ void post_receives(void* to,
   auto* bytes = static_cast<std::byte*>(to);
   for (; num_bytes > 0; bytes += kMostBytes, num_bytes -= kMostBytes) {
     const auto size = static_cast<int>(std::min(num_bytes, kMostBytes));
-    check_mpi(MPI_Irecv(bytes, size, MPI_BYTE, from_rank, tag, comm, &requests.emplace_back(MPI_REQUEST_NULL)),
+    check_mpi(MPI_Irecv(bytes, size, MPI_BYTE, from_rank, tag, comm,
+                        &requests.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Irecv");
   }
 }

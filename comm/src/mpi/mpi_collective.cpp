@@ -42,8 +42,7 @@ void combine(const Call& call,
   const auto entry = size_of(call.receive.dtype);
   CombineBlock block(call.receive.dtype, call.op);
   for (std::int64_t begin = 0; begin < count; begin += CombineBlock::kMaxEntries) {
-    block.load(sources.front() + begin * entry,
-               std::min(count - begin, CombineBlock::kMaxEntries));
+    block.load(sources.front() + begin * entry, std::min(count - begin, CombineBlock::kMaxEntries));
     for (std::size_t r = 1; r < sources.size(); ++r) {
       block.add(sources[r] + begin * entry);
     }
@@ -98,8 +97,8 @@ void MpiCollective::plan_first_round() {
   auto* const send = static_cast<std::byte*>(const_cast<void*>(call_.send.data));  // only read
   auto* const receive = static_cast<std::byte*>(call_.receive.data);
   const auto use_scratch = [&](std::int64_t num_bytes) {
-    scratch_ = std::make_unique_for_overwrite<std::byte[]>(
-        static_cast<std::size_t>(num_bytes * size));
+    scratch_ =
+        std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(num_bytes * size));
     for (std::size_t r = 0; r < incoming_.size(); ++r) {
       incoming_[r] = {scratch_.get() + static_cast<std::int64_t>(r) * num_bytes, num_bytes};
     }
@@ -298,8 +297,7 @@ std::optional<Error> MpiCollective::compare_pairs(int rank) const {
     }
     return Error(Errc::kInternal, "ranks entered all_to_all with different counts")
         .with("sequence", sequence_)
-        .with(numbered("rank ", from),
-              "sends " + std::to_string(sent) + numbered(" to rank ", to))
+        .with(numbered("rank ", from), "sends " + std::to_string(sent) + numbered(" to rank ", to))
         .with(numbered("rank ", to),
               "expects " + std::to_string(expected) + numbered(" from rank ", from));
   };
@@ -310,8 +308,8 @@ std::optional<Error> MpiCollective::compare_pairs(int rank) const {
   if (auto error = differ(own, call_.counts[r], rank, theirs.pair_expected)) return error;
   // Few ranks see the counts of pairs that they are not part of; of many, such a rank fails when
   // the pair's alert reaches it.
-  for (std::size_t other = 0; r < Envelope::kNumShown && other < envelopes_.size() &&
-                              other < Envelope::kNumShown;
+  for (std::size_t other = 0;
+       r < Envelope::kNumShown && other < envelopes_.size() && other < Envelope::kNumShown;
        ++other) {
     if (!has_entered_[other]) continue;
     const auto& each = envelopes_[other];
@@ -329,9 +327,8 @@ void MpiCollective::sum_own_part() {
   }
   const auto own = static_cast<std::size_t>(wire_.rank);
   sources[own] = outgoing_[own].data;
-  auto* const to = call_.kind == CallKind::kAllReduce
-                       ? outgoing_[own].data
-                       : static_cast<std::byte*>(call_.receive.data);
+  auto* const to = call_.kind == CallKind::kAllReduce ? outgoing_[own].data
+                                                      : static_cast<std::byte*>(call_.receive.data);
   combine(call_, sources, to, outgoing_[own].num_bytes / size_of(call_.receive.dtype));
 }
 

@@ -78,9 +78,7 @@ class MpiCollective {
   };
   struct Letter;
 
-  [[nodiscard]] State state() const noexcept {
-    return state_.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_own(int rank) const noexcept { return rank == wire_.rank; }
   void plan_first_round();
   void post_letters();

@@ -45,12 +45,12 @@ std::shared_ptr<MpiCollective> MpiGroup::enter(Call call) {
   {
     const std::lock_guard lock(mutex_);
     const auto sequence = num_entered_++;
-    const Wire wire{.envelopes = hub_->envelopes(),
-                    .payload = hub_->payload(),
-                    .tag = context_ * kNumTagsPerContext +
-                           static_cast<int>(sequence % kNumTagsPerContext),
-                    .processes = processes_,
-                    .rank = rank_};
+    const Wire wire{
+        .envelopes = hub_->envelopes(),
+        .payload = hub_->payload(),
+        .tag = context_ * kNumTagsPerContext + static_cast<int>(sequence % kNumTagsPerContext),
+        .processes = processes_,
+        .rank = rank_};
     collective =
         std::make_shared<MpiCollective>(wire, sequence, std::move(call), hub_->free_context());
     if (failure_ != nullptr) {

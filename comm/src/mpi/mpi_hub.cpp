@@ -100,8 +100,8 @@ std::shared_ptr<MpiGroup> MpiHub::add(int context,
                                       std::vector<int> processes,
                                       int rank,
                                       const MpiGroupOptions& options) {
-  auto group = std::make_shared<MpiGroup>(shared_from_this(), context, std::move(processes), rank,
-                                          options);
+  auto group =
+      std::make_shared<MpiGroup>(shared_from_this(), context, std::move(processes), rank, options);
   std::optional<Error> failed;
   {
     const std::lock_guard lock(mutex_);
@@ -301,9 +301,9 @@ void MpiHub::receive_heartbeats(Nanoseconds now) {
     if (arrived == 0) {
       return;
     }
-    check_mpi(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kBeatTag, heartbeats_,
-                       MPI_STATUS_IGNORE),
-              "MPI_Recv");
+    check_mpi(
+        MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kBeatTag, heartbeats_, MPI_STATUS_IGNORE),
+        "MPI_Recv");
     watch_->heard_from(status.MPI_SOURCE, now);
   }
 }

@@ -81,13 +81,13 @@ int number_in_environment(const char* name) {
 }  // namespace
 
 struct Processes::Impl {
-  std::shared_ptr<MpiHub> hub;  // none if this process is alone
+  std::shared_ptr<MpiHub> hub;    // none if this process is alone
   std::shared_ptr<MpiGroup> all;  // what others are split from, so that they agree on contexts
 };
 
 int Processes::num_launched() noexcept {
-  return std::max({1, number_in_environment("OMPI_COMM_WORLD_SIZE"),
-                   number_in_environment("PMI_SIZE")});
+  return std::max(
+      {1, number_in_environment("OMPI_COMM_WORLD_SIZE"), number_in_environment("PMI_SIZE")});
 }
 
 Processes::Processes() : impl_(std::make_unique<Impl>()) {
@@ -121,8 +121,7 @@ std::unique_ptr<Communicator> Processes::make_communicator(const LocalOptions& o
   if (!impl_->hub) {
     return std::move(make_local_group(1, options).front());
   }
-  return std::make_unique<MpiCommunicator>(
-      impl_->all->split(0, {options.name, options.deadline}));
+  return std::make_unique<MpiCommunicator>(impl_->all->split(0, {options.name, options.deadline}));
 }
 
 void Processes::expect_heartbeats(Nanoseconds heartbeat) {

@@ -29,7 +29,7 @@ PeerPlace own_place() {
   PeerPlace place{.pid = ::getpid()};
   ::gethostname(place.host.data(), place.host.size() - 1);
   std::ifstream("/proc/sys/kernel/random/boot_id").read(place.kernel.data(), 36);
-  struct stat status {};
+  struct stat status{};
   if (::stat("/proc/self/ns/pid", &status) == 0) {
     place.pid_namespace = status.st_ino;
   }
