@@ -1,4 +1,5 @@
-foreach(test IN ITEMS loss features graph memory_plan parity sharding training)
+foreach(test IN ITEMS ensemble_training features graph loss memory_plan migration parity preprocessing
+        reference_cases sharding training)
   askos_add_test(model/${test}_test PCH_FROM askos_model
     LIBRARIES askos_parity)
   target_compile_definitions(model_${test}_test PRIVATE

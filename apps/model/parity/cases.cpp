@@ -2,6 +2,7 @@
 #include "parity/cases.hpp"
 
 #include "parity/json_object.hpp"
+#include "parity/preprocessing_case.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/model/chunk_environment.hpp>
@@ -13,16 +14,26 @@
 namespace askos::apps {
 namespace {
 
-/// The stored tensor without its ensemble axis, which has length 1: [batch, time, grid, variable].
-at::Tensor without_ensemble(const TensorFile& io, const std::string& name) {
-  const at::Tensor& tensor = io.at(name, 5);
-  if (tensor.size(2) != 1) {
-    throw Error(Errc::kInvalidInput, "this model runs one ensemble member")
-        .with("file", io.path().string())
-        .with("tensor", name)
-        .with("members", tensor.size(2));
-  }
-  return tensor.squeeze(2);
+/// Members of an ensemble become batch entries: [batch * member, time, grid, variable].
+at::Tensor members_in_batch(const TensorFile& io, const std::string& name) {
+  return io.at(name, 5).transpose(1, 2).flatten(0, 1);
+}
+
+/// Data of a dataset; names begin with `prefix`, empty where there is one dataset.
+Fields read_fields(const TensorFile& io, const std::string& prefix) {
+  return {.x = members_in_batch(io, prefix + "x"),
+          .target = io.at(prefix + "target", 5).squeeze(2),  // one truth for all members
+          .node_factors = io.at(prefix + "loss.node_weights", 1),
+          .variable_factors = doubles(io.at(prefix + "loss.variable_weights", 1)),
+          .time_factors = doubles(io.at(prefix + "loss.time_weights", 1))};
+}
+
+/// What the names of each dataset's tensors begin with.
+std::vector<std::string> prefixes(const model::ModelConfig& config) {
+  if (config.more_datasets.empty()) return {""};
+  std::vector<std::string> names;
+  for (const auto& dataset : model::datasets(config)) names.push_back(dataset.name + ".");
+  return names;
 }
 
 /// Compares a run in bfloat16, which keeps 8 bits: entries may be off by some units in the last
@@ -55,14 +66,26 @@ void warn_of_idle_ranks(const model::ModelConfig& config, int num_ranks) {
 
 Problem make_problem(const ModelCase& model) {
   const TensorFile& io = model.io;
-  return {.config = model.config,
-          .graph = model.graph,
-          .weights = model.weights,
-          .x = without_ensemble(io, "x"),
-          .target = without_ensemble(io, "target"),
-          .node_factors = io.at("loss.node_weights", 1),
-          .variable_factors = doubles(io.at("loss.variable_weights", 1)),
-          .time_factors = doubles(io.at("loss.time_weights", 1))};
+  const JsonObject json(model.json, (model.folder / "model.json").string() + ": ");
+  const auto names = prefixes(model.config);
+  const Fields first = read_fields(io, names[0]);
+  Problem problem = {.config = model.config,
+                     .graph = model.graph,
+                     .weights = model.weights,
+                     .x = first.x,
+                     .target = first.target,
+                     .node_factors = first.node_factors,
+                     .variable_factors = first.variable_factors,
+                     .time_factors = first.time_factors};
+  for (std::size_t d = 1; d < names.size(); ++d) problem.more.push_back(read_fields(io, names[d]));
+  problem.forward.forecast_step = json.get<int>("forecast_step", 0);
+  if (io.has("noise")) problem.forward.noise = io.at("noise", 4).flatten(0, 1);
+  const JsonObject loss = json.object("loss");
+  if (loss.choose<bool>("class", {{"MSELoss", false}, {"CRPS", true}})) {
+    problem.num_members = io.at(names[0] + "x", 5).size(2);
+    problem.crps_alpha = loss.get<double>("alpha", problem.crps_alpha);
+  }
+  return problem;
 }
 
 Layout make_layout(const ModelCase& model, const ParityOptions& options) {
@@ -76,8 +99,6 @@ Layout make_layout(const ModelCase& model, const ParityOptions& options) {
 
 std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptions& options) {
   const JsonObject description(model.json, (model.folder / "model.json").string() + ": ");
-  const JsonObject loss = description.object("loss");
-  (void)loss.choose<bool>("class", {{"MSELoss", true}});
   const JsonObject tolerance = description.object("tolerance");
   const bool float64 = options.dtype == DType::kFloat64;
   const Layout layout = make_layout(model, options);
@@ -92,12 +113,18 @@ std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptio
     return compare_roughly(result, io);
   }
   std::vector<Comparison> rows;
-  rows.push_back(compare("y" + suffix, result.y, without_ensemble(io, "y" + suffix),
-                         exact.get<double>("y_max_abs")));
+  const auto names = prefixes(model.config);
+  const auto compare_all = [&](const std::string& quantity, const at::Tensor& first,
+                               const std::vector<at::Tensor>& more, double allowed) {
+    for (std::size_t d = 0; d < names.size(); ++d) {
+      rows.push_back(compare(names[d] + quantity, d == 0 ? first : more[d - 1],
+                             members_in_batch(io, names[d] + quantity), allowed));
+    }
+  };
+  compare_all("y" + suffix, result.y, result.more_y, exact.get<double>("y_max_abs"));
   rows.push_back(compare("loss" + suffix, result.loss, io.at("loss.value" + suffix).item<double>(),
                          exact.get<double>("loss_rel")));
-  rows.push_back(compare("grad.x", result.grad_x, without_ensemble(io, "grad.x"),
-                         tolerance.get<double>("grad_x_max_abs")));
+  compare_all("grad.x", result.grad_x, result.more_grad_x, tolerance.get<double>("grad_x_max_abs"));
   const auto gradients =
       compare_gradients(result.grad_parameters, io.all(), tolerance.get<double>("grad_param_rel"),
                         tolerance.get<double>("grad_param_floor"));
@@ -119,9 +146,12 @@ std::vector<Comparison> run_case(const std::filesystem::path& folder,
   if (exists(folder / "training.json")) {
     return run_training_case(folder, options);
   }
+  if (exists(folder / "preprocessing.json")) {
+    return run_preprocessing_case(folder);
+  }
   throw Error(Errc::kNotFound, "folder is no parity case")
       .with("folder", folder.string())
-      .with("expected", "model.json, losses.json or training.json in it");
+      .with("expected", "model.json, losses.json, training.json or preprocessing.json in it");
 }
 
 }  // namespace askos::apps

@@ -17,9 +17,9 @@ namespace askos::apps {
 /// How cases are run. What is not given is as the reference ran the case.
 struct ParityOptions {
   int num_ranks = 1;
-  std::optional<int> chunks;
-  std::optional<int> segments;
-  std::optional<model::ShardStrategy> strategy;
+  std::optional<int> chunks = {};
+  std::optional<int> segments = {};
+  std::optional<model::ShardStrategy> strategy = {};
   DType dtype = DType::kFloat32;
 };
 

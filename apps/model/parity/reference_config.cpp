@@ -12,7 +12,10 @@ namespace {
 
 using model::BlockConfig;
 using model::Bounding;
+using model::DatasetConfig;
+using model::LatentAggregator;
 using model::MlpKind;
+using model::NoiseConfig;
 using model::Residual;
 using model::ShardStrategy;
 using model::TargetFeature;
@@ -24,11 +27,11 @@ void expect_value(const JsonObject& json, const std::string& key, const nlohmann
   }
 }
 
-BlockConfig read_block(const JsonObject& json, const char* class_name, int num_channels) {
+BlockConfig read_block(const JsonObject& json, const char* class_name) {
   expect_value(json, "class", class_name);
-  expect_value(json, "num_channels", num_channels);
   json.ignore({"sub_graph_edge_attributes", "num_layers"});  // read with graph and processor
   BlockConfig block = {
+      .channels = json.get<int>("num_channels"),
       .num_heads = json.get<int>("num_heads"),
       .attention_channels = json.get<int>("attn_channels", 0),
       .mlp_hidden_ratio = json.get<double>("mlp_hidden_ratio"),
@@ -48,14 +51,20 @@ BlockConfig read_block(const JsonObject& json, const char* class_name, int num_c
 }
 
 Bounding read_bounding(const JsonObject& json) {
-  Bounding bounding{.kind = json.choose<Bounding::Kind>(
-                        "class", {{"ReluBounding", Bounding::Kind::kRelu},
-                                  {"NormalizedReluBounding", Bounding::Kind::kNormalizedRelu},
-                                  {"HardtanhBounding", Bounding::Kind::kHardtanh},
-                                  {"FractionBounding", Bounding::Kind::kFraction}}),
-                    .variables = json.get<std::vector<std::string>>("variables")};
+  Bounding bounding{
+      .kind = json.choose<Bounding::Kind>(
+          "class", {{"ReluBounding", Bounding::Kind::kRelu},
+                    {"LeakyReluBounding", Bounding::Kind::kLeakyRelu},
+                    {"NormalizedReluBounding", Bounding::Kind::kNormalizedRelu},
+                    {"NormalizedLeakyReluBounding", Bounding::Kind::kNormalizedLeakyRelu},
+                    {"HardtanhBounding", Bounding::Kind::kHardtanh},
+                    {"LeakyHardtanhBounding", Bounding::Kind::kLeakyHardtanh},
+                    {"FractionBounding", Bounding::Kind::kFraction},
+                    {"LeakyFractionBounding", Bounding::Kind::kLeakyFraction}}),
+      .variables = json.get<std::vector<std::string>>("variables")};
   // Limits by name apply to variables in name order, the normalised ones in the order given.
-  if (bounding.kind != Bounding::Kind::kNormalizedRelu) {
+  if (bounding.kind != Bounding::Kind::kNormalizedRelu &&
+      bounding.kind != Bounding::Kind::kNormalizedLeakyRelu) {
     std::sort(bounding.variables.begin(), bounding.variables.end());
   }
   if (json.has("min_val")) {
@@ -70,14 +79,24 @@ Bounding read_bounding(const JsonObject& json) {
   return bounding;
 }
 
-Residual read_residual(const JsonObject& json) {
-  const auto kind = json.choose<Residual>("class", {{"SkipConnection", Residual::kSkip},
-                                                    {"TruncatedConnection", Residual::kTruncated}});
-  expect_value(json, "step", -1);
+void read_residual(const JsonObject& json, DatasetConfig& dataset) {
+  dataset.residual =
+      json.choose<Residual>("class", {{"SkipConnection", Residual::kSkip},
+                                      {"TruncatedConnection", Residual::kTruncated},
+                                      {"ScalarOrnsteinConnection", Residual::kScalarOrnstein},
+                                      {"SpectralOrnsteinConnection", Residual::kSpectralOrnstein}});
+  dataset.skip_step = json.get<int>("step", -1);
+  dataset.ornstein = {.theta = {json.get<double>("theta_init", 0)},
+                      .margin = json.get<double>("theta_buff", 0),
+                      .trained = json.get<bool>("theta_train", true),
+                      .regressors = json.get<std::vector<std::string>>("regressors", {}),
+                      .num_degrees = json.get<int>("lmax", 2),
+                      .with_mean = json.get<bool>("use_mean", true)};
+  expect_value(json, "truncate", false);
   json.ignore({"truncation_down_edges_name", "truncation_up_edges_name", "edge_weight_attribute",
-               "row_normalize"});  // how the stored matrices were made
+               "row_normalize",  // how the stored matrices were made
+               "grid"});         // the nodes say
   json.refuse_unread();
-  return kind;
 }
 
 void read_trainables(const JsonObject& json, model::ModelConfig& config) {
@@ -99,46 +118,112 @@ TargetFeature read_target(const JsonObject& json, const std::string& name) {
                     "encoded_data, coordinates, forcings, prognostics, trainable_parameters");
 }
 
+/// What a case says of one dataset: the case itself, or one of its `datasets`.
+DatasetConfig read_dataset(const JsonObject& json, const std::string& place) {
+  DatasetConfig dataset;
+  dataset.name = json.get<std::string>("dataset_name", "data");
+  const JsonObject variables = json.object("variables");
+  dataset.variables = {.input = variables.get<std::vector<std::string>>("input_order"),
+                       .output = variables.get<std::vector<std::string>>("output_order")};
+  const bool encoded = json.has("encoder");
+  dataset.encoder_name = encoded ? json.get<std::string>("encoder_key", "0") : "";
+  if (encoded)
+    dataset.encoder = read_block(json.object("encoder"), "GraphTransformerForwardMapper");
+  dataset.decoder_name = json.get<std::string>("decoder_key", "0");
+  dataset.decoder = read_block(json.object("decoder"), "GraphTransformerBackwardMapper");
+  dataset.decoder_target.clear();
+  for (const auto& name : json.get<std::vector<std::string>>("target_node_features")) {
+    dataset.decoder_target.push_back(read_target(json, name));
+  }
+  read_residual(json.object("residual"), dataset);
+  const auto& boundings = json.at("bounding");
+  for (std::size_t i = 0; i < boundings.size(); ++i) {
+    dataset.boundings.push_back(
+        read_bounding({boundings[i], place + "bounding[" + std::to_string(i) + "]."}));
+  }
+  return dataset;
+}
+
+/// Makes the first dataset the model's own.
+void set_first(model::ModelConfig& config, const DatasetConfig& dataset) {
+  config.data_name = dataset.name;
+  config.variables = dataset.variables;
+  config.encoder_name = dataset.encoder_name;
+  config.encoder = dataset.encoder;
+  config.decoder_name = dataset.decoder_name;
+  config.decoder = dataset.decoder;
+  config.decoder_target = dataset.decoder_target;
+  config.residual = dataset.residual;
+  config.skip_step = dataset.skip_step;
+  config.ornstein = dataset.ornstein;
+  config.boundings = dataset.boundings;
+}
+
+void read_datasets(const JsonObject& json, const std::string& place, model::ModelConfig& config) {
+  if (!json.has("datasets")) {
+    set_first(config, read_dataset(json, place));
+    read_trainables(json.object("trainable_parameters"), config);
+    return;
+  }
+  const JsonObject trainables = json.object("node_trainables");
+  config.hidden_node_trainables = trainables.get<int>(config.hidden_name, 0);
+  const auto& list = json.at("datasets");
+  for (std::size_t d = 0; d < list.size(); ++d) {
+    const std::string where = place + "datasets[" + std::to_string(d) + "].";
+    const JsonObject entry(list[d], where);
+    DatasetConfig dataset = read_dataset(entry, where);
+    entry.refuse_unread();
+    dataset.node_trainables = trainables.get<int>(dataset.name, 0);
+    if (d == 0) {
+      set_first(config, dataset);
+      config.data_node_trainables = dataset.node_trainables;
+    } else {
+      config.more_datasets.push_back(std::move(dataset));
+    }
+  }
+  trainables.refuse_unread();
+}
+
+NoiseConfig read_noise(const JsonObject& json) {
+  NoiseConfig noise = {.kind = json.choose<NoiseConfig::Kind>(
+                           "class", {{"NoOpNoiseInjector", NoiseConfig::Kind::kNone},
+                                     {"NoiseConditioning", NoiseConfig::Kind::kConditioning},
+                                     {"NoiseInjector", NoiseConfig::Kind::kInjection}}),
+                       .deviation = json.get<double>("noise_std", 1),
+                       .channels = json.get<int>("noise_channels_dim", 4),
+                       .mlp_channels = json.get<int>("noise_mlp_hidden_dim", 32)};
+  json.refuse_unread();
+  return noise;
+}
+
 }  // namespace
 
 model::ModelConfig read_reference_config(const nlohmann::json& value, const std::string& place) {
   const JsonObject json(value, place);
-  json.ignore({"name", "text", "versions", "batch_size", "num_nodes", "edges", "dims", "measured",
-               "processor_graph_is_symmetric", "loss", "parameters", "tolerance",
-               "latent_aggregator"});  // with one dataset all aggregators are the same
-  expect_value(json, "peer_class", "anemoi.models.models.AnemoiModelEncProcDec");
-  expect_value(json, "ensemble_size", 1);
+  json.ignore({"name", "text", "versions", "batch_size", "ensemble_size", "num_nodes", "edges",
+               "dims", "measured", "processor_graph_is_symmetric", "loss", "parameters",
+               "tolerance", "forecast_step"});
   expect_value(json, "layer_norm_eps", 1e-5);
   expect_value(json, "activation", "gelu (exact, erf)");
 
   model::ModelConfig config;
-  config.data_name = json.get<std::string>("dataset_name", "data");
+  config.forecast_step =
+      json.choose<bool>("peer_class", {{"anemoi.models.models.AnemoiModelEncProcDec", false},
+                                       {"anemoi.models.models.AnemoiEnsModelEncProcDec", true}});
+  if (json.has("noise_injector")) config.noise = read_noise(json.object("noise_injector"));
+  config.latent_aggregator = json.choose<LatentAggregator>(
+      "latent_aggregator", {{"sum", LatentAggregator::kSum},
+                            {"SumAggregator", LatentAggregator::kSum},
+                            {"MeanAggregator", LatentAggregator::kMean},
+                            {"ConcatAggregator", LatentAggregator::kConcat}});
   config.hidden_name = json.get<std::string>("hidden_name", "hidden");
-  config.encoder_name = json.get<std::string>("encoder_key", "0");
-  config.decoder_name = json.get<std::string>("decoder_key", "0");
-  const JsonObject variables = json.object("variables");
-  config.variables.input = variables.get<std::vector<std::string>>("input_order");
-  config.variables.output = variables.get<std::vector<std::string>>("output_order");
   config.num_input_steps = json.get<int>("n_step_input");
   config.num_output_steps = json.get<int>("n_step_output");
   config.num_channels = json.get<int>("num_channels");
   config.num_layers = json.object("processor").get<int>("num_layers");
-  const int channels = config.num_channels;
-  config.encoder = read_block(json.object("encoder"), "GraphTransformerForwardMapper", channels);
-  config.processor = read_block(json.object("processor"), "GraphTransformerProcessor", channels);
-  config.decoder = read_block(json.object("decoder"), "GraphTransformerBackwardMapper", channels);
-  read_trainables(json.object("trainable_parameters"), config);
-  config.decoder_target.clear();
-  for (const auto& name : json.get<std::vector<std::string>>("target_node_features")) {
-    config.decoder_target.push_back(read_target(json, name));
-  }
+  config.processor = read_block(json.object("processor"), "GraphTransformerProcessor");
   config.latent_skip = json.get<bool>("latent_skip");
-  config.residual = read_residual(json.object("residual"));
-  const auto& boundings = json.at("bounding");
-  for (std::size_t i = 0; i < boundings.size(); ++i) {
-    config.boundings.push_back(
-        read_bounding({boundings[i], place + "bounding[" + std::to_string(i) + "]."}));
-  }
+  read_datasets(json, place, config);
   json.refuse_unread();
   return config;
 }

@@ -7,6 +7,8 @@
 
 #include <ATen/ATen.h>
 
+#include <iterator>
+
 namespace askos::apps {
 namespace {
 
@@ -62,31 +64,58 @@ model::SparseMatrix read_matrix(const TensorFile& file,
   return matrix;
 }
 
+/// Names of a part's edge attributes, in order.
+std::vector<std::string> attributes(const JsonObject& json, const char* part) {
+  return json.object(part).get<std::vector<std::string>>("sub_graph_edge_attributes");
+}
+
+/// `json` is the case or one of its `datasets`.
+model::DataGrid read_grid(const TensorFile& file,
+                          const JsonObject& json,
+                          const std::string& hidden,
+                          std::int64_t num_hidden) {
+  const auto name = json.get<std::string>("dataset_name", "data");
+  model::DataGrid grid;
+  grid.nodes = read_nodes(file, name);
+  const auto size = grid.nodes.size();
+  if (json.has("encoder")) {
+    grid.to_hidden =
+        read_edges(file, name + "_to_" + hidden, attributes(json, "encoder"), size, num_hidden);
+  }
+  grid.from_hidden =
+      read_edges(file, hidden + "_to_" + name, attributes(json, "decoder"), num_hidden, size);
+  const std::string weights = "nodes." + name + ".area_weight";
+  grid.weights = file.has(weights) ? doubles(file.at(weights).flatten())
+                                   : std::vector<double>(grid.nodes.lat.size(), 1.0);
+  return grid;
+}
+
 }  // namespace
 
 model::Graph read_reference_graph(const TensorFile& file, const nlohmann::json& json) {
   const JsonObject description(json, "model.json: ");
-  const auto data = description.get<std::string>("dataset_name", "data");
   const auto hidden = description.get<std::string>("hidden_name", "hidden");
-  const auto attributes = [&](const char* part) {
-    return description.object(part).get<std::vector<std::string>>("sub_graph_edge_attributes");
-  };
   model::Graph graph;
-  graph.data = read_nodes(file, data);
   graph.hidden = read_nodes(file, hidden);
-  const auto num_data = graph.data.size();
   const auto num_hidden = graph.hidden.size();
-  graph.data_to_hidden =
-      read_edges(file, data + "_to_" + hidden, attributes("encoder"), num_data, num_hidden);
-  graph.hidden_to_hidden =
-      read_edges(file, hidden + "_to_" + hidden, attributes("processor"), num_hidden, num_hidden);
-  graph.hidden_to_data =
-      read_edges(file, hidden + "_to_" + data, attributes("decoder"), num_hidden, num_data);
-  const std::string weights = "nodes." + data + ".area_weight";
-  graph.data_weights = file.has(weights) ? doubles(file.at(weights).flatten())
-                                         : std::vector<double>(graph.data.lat.size(), 1.0);
-  graph.truncation_down = read_matrix(file, "down", num_data);
+  graph.hidden_to_hidden = read_edges(file, hidden + "_to_" + hidden,
+                                      attributes(description, "processor"), num_hidden, num_hidden);
+  std::vector<model::DataGrid> grids;
+  if (description.has("datasets")) {
+    for (const auto& dataset : description.at("datasets")) {
+      grids.push_back(read_grid(file, {dataset, "model.json: datasets."}, hidden, num_hidden));
+    }
+  } else {
+    grids.push_back(read_grid(file, description, hidden, num_hidden));
+  }
+  graph.data = grids[0].nodes;
+  graph.data_to_hidden = grids[0].to_hidden;
+  graph.hidden_to_data = grids[0].from_hidden;
+  graph.data_weights = grids[0].weights;
+  graph.truncation_down = read_matrix(file, "down", graph.data.size());
   graph.truncation_up = read_matrix(file, "up", graph.truncation_down.num_rows);
+  graph.more_grids.assign(std::make_move_iterator(grids.begin() + 1),
+                          std::make_move_iterator(grids.end()));
   try {
     model::validate(graph);
   } catch (Error& fault) {

@@ -39,11 +39,54 @@ model::NamedTensors sum(const std::vector<model::NamedTensors>& of_ranks) {
   return sums;
 }
 
+namespace {
+
+/// One rank's or all ranks' tensors, one per dataset.
+using Tensors = std::vector<at::Tensor>;
+
+/// Joins the shards of each dataset along the grid.
+Tensors joined(const std::vector<Tensors>& of_ranks) {
+  Tensors whole;
+  for (std::size_t d = 0; d < of_ranks[0].size(); ++d) {
+    Tensors parts;
+    for (const Tensors& part : of_ranks) parts.push_back(part[d]);
+    whole.push_back(at::cat(parts, 2));
+  }
+  return whole;
+}
+
+std::vector<Fields> all_fields(const Problem& problem) {
+  std::vector<Fields> all = {{problem.x, problem.target, problem.node_factors,
+                              problem.variable_factors, problem.time_factors}};
+  all.insert(all.end(), problem.more.begin(), problem.more.end());
+  return all;
+}
+
+/// This rank's part of one dataset's loss.
+at::Tensor loss_of(const Problem& problem,
+                   const Fields& fields,
+                   const at::Tensor& y,
+                   comm::Range own) {
+  const at::Tensor target = fields.target.narrow(2, own.begin, own.size()).to(y.scalar_type());
+  const auto scalers = std::vector<model::Scaler>{
+      {"node_weights", fields.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
+      model::variable_weights(fields.variable_factors),
+      model::time_weights(fields.time_factors)};
+  if (problem.num_members == 1) return model::squared_error(y, target, scalers).mean();
+  const at::Tensor members = y.unflatten(0, {-1, problem.num_members}).transpose(1, 2);
+  return model::partial_loss(members, target, scalers,
+                             {.error = model::ErrorKind::kCrps, .crps_alpha = problem.crps_alpha})
+      .mean();
+}
+
+}  // namespace
+
 Result run(const Problem& problem, const Layout& layout, bool float64) {
   const auto dtype = float64 ? at::kDouble : at::kFloat;
   const model::ModelConfig config = with_layout(problem.config, layout);
-  std::vector<at::Tensor> y(static_cast<std::size_t>(layout.num_ranks));
-  std::vector<at::Tensor> grad_x(y.size());
+  const std::vector<Fields> data = all_fields(problem);
+  std::vector<Tensors> y(static_cast<std::size_t>(layout.num_ranks));
+  std::vector<Tensors> grad_x(y.size());
   std::vector<double> losses(y.size());
   std::vector<model::NamedTensors> gradients(y.size());
   run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
@@ -52,27 +95,32 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
     if (!problem.weights.empty()) {
       network.parameters().load(problem.weights);
     }
-    const comm::Range own = network.own_data();
-    const auto shard_of = [&](const at::Tensor& whole) {
-      return whole.narrow(2, own.begin, own.size()).to(dtype);
-    };
-    at::Tensor x = shard_of(problem.x).clone().set_requires_grad(true);
-    const at::Tensor prediction = network.forward(x);
-    const auto scalers = std::vector<model::Scaler>{
-        {"node_weights", problem.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
-        model::variable_weights(problem.variable_factors),
-        model::time_weights(problem.time_factors)};
-    const at::Tensor loss =
-        model::squared_error(prediction, shard_of(problem.target), scalers).mean();
-    torch::autograd::backward({loss}, {});
+    Tensors x;
+    for (std::size_t d = 0; d < data.size(); ++d) {
+      const comm::Range own = network.own_data(d);
+      const at::Tensor shard = data[d].x.narrow(2, own.begin, own.size());
+      x.push_back(shard.to(dtype).clone().set_requires_grad(true));
+    }
     const auto r = static_cast<std::size_t>(ranks.rank());
-    y[r] = prediction.detach();
-    grad_x[r] = x.grad();
+    const Tensors predictions = network.forward_all(x, problem.forward);
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (std::size_t d = 0; d < data.size(); ++d) {
+      loss = loss + loss_of(problem, data[d], predictions[d], network.own_data(d));
+      y[r].push_back(predictions[d].detach());
+    }
+    torch::autograd::backward({loss}, {});
+    for (const at::Tensor& of_dataset : x) grad_x[r].push_back(of_dataset.grad());
     losses[r] = loss.item<double>();
     gradients[r] = gradients_of(network);
   });
-  Result result = {
-      .y = at::cat(y, 2), .grad_x = at::cat(grad_x, 2), .grad_parameters = sum(gradients)};
+  Result result;
+  result.grad_parameters = sum(gradients);
+  result.more_y = joined(y);
+  result.more_grad_x = joined(grad_x);
+  result.y = result.more_y[0];
+  result.grad_x = result.more_grad_x[0];
+  result.more_y.erase(result.more_y.begin());
+  result.more_grad_x.erase(result.more_grad_x.begin());
   for (const double part : losses) {
     result.loss += part;
   }

@@ -12,6 +12,15 @@
 
 namespace askos::apps {
 
+/// Data of one dataset and the factors of its loss.
+struct Fields {
+  at::Tensor x;             ///< [batch, time, grid, variable]
+  at::Tensor target;        ///< [batch / members, time, grid, variable]
+  at::Tensor node_factors;  ///< [grid]
+  std::vector<double> variable_factors;
+  std::vector<double> time_factors;
+};
+
 /// A model with data and the factors of its loss.
 struct Problem {
   model::ModelConfig config;
@@ -22,6 +31,11 @@ struct Problem {
   at::Tensor node_factors;      ///< [grid]
   std::vector<double> variable_factors;
   std::vector<double> time_factors;
+  std::vector<Fields> more = {};  ///< of further datasets
+  model::ForwardOptions forward = {};
+  /// Members of an ensemble, beside each other in the batch; > 1: the loss is their CRPS.
+  std::int64_t num_members = 1;
+  double crps_alpha = 0.95;
 };
 
 /// How a problem is spread over ranks and cut into pieces: changes no number but for rounding.
@@ -42,10 +56,12 @@ struct Result {
   at::Tensor y;  ///< [batch, time, grid, variable]
   double loss = 0;
   at::Tensor grad_x;
+  std::vector<at::Tensor> more_y;  ///< of further datasets
+  std::vector<at::Tensor> more_grad_x;
   model::NamedTensors grad_parameters;  ///< summed over ranks
 };
 
-/// Runs forward, squared-error loss and backward.
+/// Runs forward, loss (the sum over datasets) and backward.
 [[nodiscard]] Result run(const Problem& problem, const Layout& layout, bool float64);
 
 /// Returns the gradients of a network's parameters, zeros where there are none.
