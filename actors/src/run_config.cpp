@@ -74,12 +74,20 @@ void check_model(Faults& faults, const model::ModelConfig& model, DType dtype) {
   faults.require(dtype == DType::kFloat32 || dtype == DType::kFloat64, "model.dtype",
                  "float32 or float64");
   faults.require(model.num_channels > 0, "model.channels", "> 0");
-  faults.require(divides(model.encoder.num_heads, model.num_channels), "model.heads",
-                 "a divisor of model.channels " + std::to_string(model.num_channels));
+  const int attention = model.encoder.attention_channels;
+  faults.require(attention >= 0, "model.attention_channels", ">= 0 (0: as model.channels)");
+  const int width = attention > 0 ? attention : model.num_channels;
+  faults.require(
+      divides(model.encoder.num_heads, width), "model.heads",
+      (attention > 0 ? "a divisor of model.attention_channels " : "a divisor of model.channels ") +
+          std::to_string(width));
   faults.require(model.num_layers >= 0, "model.layers", ">= 0");
   faults.require(model.encoder.mlp_hidden_ratio > 0, "model.mlp_hidden_ratio", "> 0");
   faults.require(model.data_node_trainables >= 0, "model.node_trainables", ">= 0");
   faults.require(model.encoder.edge_trainables >= 0, "model.edge_trainables", ">= 0");
+  faults.require(model.noise.deviation >= 0, "model.noise_deviation", ">= 0");
+  faults.require(model.noise.channels > 0, "model.noise_channels", "> 0");
+  faults.require(model.noise.mlp_channels > 0, "model.noise_mlp_channels", "> 0");
   faults.require(model.encoder.num_chunks >= 0, "model.mapper_chunks", ">= 0");
   faults.require(model.processor.num_chunks >= 0 &&
                      model.processor.num_chunks <= std::max(1, model.num_layers),
@@ -155,6 +163,9 @@ void validate(const RunConfig& config) {
   check_graph(faults, config.graph);
   check_model(faults, config.model, config.dtype);
   check_training(faults, config.training);
+  const int num_inputs = config.data.num_input_steps;
+  faults.require(config.model.skip_step >= -num_inputs && config.model.skip_step < num_inputs,
+                 "model.skip_step", "an input step: from 0, or from -1 backwards");
   check_ensemble(faults, config);
   check_run(faults, config.run);
   faults.throw_if_any();

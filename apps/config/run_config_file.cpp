@@ -36,6 +36,14 @@ constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
 constexpr std::array kShardStrategies{EnumName{model::ShardStrategy::kEdges, "edges"},
                                       EnumName{model::ShardStrategy::kHeads, "heads"}};
 
+constexpr std::array kMlpKinds{
+    EnumName{model::MlpKind::kGelu, "gelu"}, EnumName{model::MlpKind::kGlu, "glu"},
+    EnumName{model::MlpKind::kSwiglu, "swiglu"}, EnumName{model::MlpKind::kGeglu, "geglu"},
+    EnumName{model::MlpKind::kReglu, "reglu"}};
+// A truncated residual needs matrices that no built graph has, a spectral one a grid of rings.
+constexpr std::array kResiduals{EnumName{model::Residual::kNone, "none"},
+                                EnumName{model::Residual::kSkip, "skip"},
+                                EnumName{model::Residual::kScalarOrnstein, "ornstein"}};
 constexpr std::array kNoises{EnumName{model::NoiseConfig::Kind::kNone, "none"},
                              EnumName{model::NoiseConfig::Kind::kConditioning, "conditioning"},
                              EnumName{model::NoiseConfig::Kind::kInjection, "injection"}};
@@ -45,6 +53,12 @@ constexpr std::array kLosses{EnumName{model::ErrorKind::kSquared, "squared"},
                              EnumName{model::ErrorKind::kHuber, "huber"},
                              EnumName{model::ErrorKind::kCrps, "crps"}};
 
+const auto& names_of(model::MlpKind) {
+  return kMlpKinds;
+}
+const auto& names_of(model::Residual) {
+  return kResiduals;
+}
 const auto& names_of(model::NoiseConfig::Kind) {
   return kNoises;
 }
