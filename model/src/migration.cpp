@@ -28,8 +28,8 @@ Names split(const std::string& name) {
 }
 
 std::string joined(const Names& parts) {
-  std::string name;
-  for (const auto& part : parts) name += (name.empty() ? "" : ".") + part;
+  std::string name = parts[0];
+  for (std::size_t i = 1; i < parts.size(); ++i) name += "." + parts[i];
   return name;
 }
 
@@ -110,9 +110,15 @@ class Migration {
     }
   }
 
+  /// Names come from files: a number is only what can be one.
+  static bool is_number(const std::string& text) {
+    return !text.empty() && text.size() < 7 &&
+           text.find_first_not_of("0123456789") == std::string::npos;
+  }
+
   static bool is_chunked(const Names& parts) {
-    return parts.size() > 5 && parts[0] == "processor" && parts[1] == "proc" &&
-           parts[3] == "blocks";
+    return parts.size() > 5 && is_number(parts[2]) && is_number(parts[4]) &&
+           parts[0] == "processor" && parts[1] == "proc" && parts[3] == "blocks";
   }
 
   [[nodiscard]] bool is_dataset(const std::string& name) const {
@@ -152,6 +158,7 @@ class Migration {
   }
 
   void rename_part(Names& parts) {
+    if (parts.size() < 2) return;
     const bool mapper = parts[0] != "processor";
     // encoder.trainable.trainable or encoder.data.trainable.trainable
     if (parts.size() >= 3 && parts.end()[-1] == "trainable" && parts.end()[-2] == "trainable") {
@@ -197,14 +204,17 @@ class Migration {
   void sort_trainables(const std::string& provider, const Edges& edges) {
     const std::string version = provider + ".trainable_layout_version";
     const auto found = result_.state.find(version);
-    if (found != result_.state.end() && found->second.item<std::int64_t>() >= 1) return;
+    if (found != result_.state.end() &&
+        (found->second.numel() != 1 || found->second.item<std::int64_t>() >= 1)) {
+      return;  // of another shape: the network refuses it by name
+    }
     result_.state[version] = at::ones({}, at::kLong);
     const auto trainable = result_.state.find(provider + ".trainable.trainable");
     if (trainable == result_.state.end()) return;
-    if (trainable->second.size(0) != edges.size()) {
+    if (trainable->second.dim() != 2 || trainable->second.size(0) != edges.size()) {
       throw Error(Errc::kInvalidInput, "edge trainables do not fit the graph")
           .with("tensor", trainable->first)
-          .with("rows", trainable->second.size(0))
+          .with("entries", trainable->second.numel())
           .with("edges", edges.size());
     }
     note("sorted edge trainables by destination");

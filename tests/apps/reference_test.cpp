@@ -56,8 +56,9 @@ std::string base() {
 }
 
 TEST_F(Reference, CasesOfAllKindsPass) {
-  const auto ended = run({"parity", base(), (kCases / "losses").string(),
-                          (kCases / "training").string(), "--ranks", "2"});
+  const auto ended =
+      run({"parity", base(), (kCases / "losses").string(), (kCases / "training").string(),
+           (kCases / "ensemble").string(), (kCases / "preprocessing").string(), "--ranks", "2"});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("grad.param.decoder.0.emb_nodes_dst.bias"));
   EXPECT_THAT(ended.out, HasSubstr("huberloss.nan_target.grad_pred"));
@@ -139,6 +140,23 @@ TEST_F(Reference, WeightsGoThroughACheckpointAndBack) {
   const auto info = run({"weights", "info", imported});
   EXPECT_EQ(info.exit_code, 0) << info.err;
   EXPECT_THAT(info.out, HasSubstr("encoder.0.proc.lin_key.weight"));
+}
+
+TEST_F(Reference, OlderWeightsAreImportedUnderTodaysNames) {
+  auto file = io::read_safetensors(kCases / "base" / "weights.safetensors");
+  for (auto& array : file.arrays) {
+    if (array.name.starts_with("encoder.0.")) array.name.replace(8, 1, "data");
+    array.name = "model." + array.name;
+  }
+  const std::vector<io::NamedArrayView> views(file.arrays.begin(), file.arrays.end());
+  const auto weights = folder_.path() / "weights.safetensors";
+  io::write_safetensors(weights, views);
+  const auto out = (folder_.path() / "imported").string();
+  const auto ended = run({"weights", "import", weights.string(), "--out", out, "--graph",
+                          base() + "/graph.safetensors", "--config", base() + "/model.json"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("named encoder and decoder by their keys"));
+  EXPECT_THAT(run({"weights", "info", out}).out, HasSubstr("encoder.0.proc.lin_key.weight"));
 }
 
 TEST_F(Reference, WeightsThatDoNotFitAreRefused) {

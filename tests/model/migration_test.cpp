@@ -127,6 +127,18 @@ TEST(Migration, PutsAttributesOfNodesSideBySide) {
   })));
 }
 
+TEST(Migration, LeavesNamesThatMeanNothing) {
+  NamedTensors odd = stored().weights;
+  for (const char* name :
+       {"", ".", "encoder", "decoder.", "processor.proc.x.blocks.1.w", "encoder_graph_provider",
+        "processor.proc.99999999999999999999.blocks.0.w.x", "node_attributes", "a..b"}) {
+    odd[name] = at::zeros({1});
+  }
+  const MigratedState found = migrated(odd);
+  for (const auto& [name, tensor] : stored().weights) EXPECT_TRUE(found.state.contains(name));
+  EXPECT_TRUE(found.state.contains("processor.proc.x.blocks.1.w"));
+}
+
 TEST(Migration, GivesAStateThatANetworkTakes) {
   const MigratedState found = migrated(unsorted(renamed(stored().weights, name_0_18)));
   run_ranks(1, [&](comm::Communicator& ranks) {

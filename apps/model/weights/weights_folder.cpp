@@ -11,12 +11,14 @@
 #include <askos/io/atomic_file.hpp>
 #include <askos/io/checkpoint_store.hpp>
 #include <askos/io/safetensors.hpp>
+#include <askos/model/migration.hpp>
 #include <askos/model/network.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
 
 #include <fstream>
+#include <iostream>
 
 namespace askos::apps {
 namespace {
@@ -58,7 +60,15 @@ Weights import_weights(const ReferenceFiles& files) {
   const auto json = read_json(files.config);
   const auto config = read_reference_config(json, files.config.string() + ": ");
   const auto graph = read_reference_graph(TensorFile(files.graph), json);
-  const auto state = read_tensors(files.weights);
+  const auto migrated = model::migrate(read_tensors(files.weights), config, graph);
+  for (const auto& change : migrated.changes) {
+    std::cerr << "askos: older weights: " << change << '\n';
+  }
+  if (!migrated.others.empty()) {
+    std::cerr << "askos: left out " << migrated.others.size()
+              << " tensors that are not the network's, such as " << migrated.others.begin()->first
+              << '\n';
+  }
   Weights weights = {.tensors = {},
                      .files = {{"graph.safetensors", read_file(files.graph)},
                                {"model.json", read_file(files.config)}},
@@ -66,7 +76,7 @@ Weights import_weights(const ReferenceFiles& files) {
   run_ranks(1, [&](comm::Communicator& ranks) {
     model::Network network(config, graph, ranks);
     try {
-      network.parameters().load(state);
+      network.parameters().load(migrated.state);
     } catch (Error& fault) {
       throw fault.with("weights", files.weights.string());
     }
