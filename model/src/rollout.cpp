@@ -33,7 +33,9 @@ at::Tensor Rollout::for_each_member(const at::Tensor& x) const {
                                                    : x.repeat_interleave(options_.num_members, 0);
 }
 
-void Rollout::start(const at::Tensor& x, const std::vector<std::int64_t>& samples) {
+void Rollout::start(const at::Tensor& x,
+                    const std::vector<std::int64_t>& samples,
+                    std::int64_t draw) {
   samples_ = samples;
   if (samples_.empty()) {
     samples_.resize(static_cast<std::size_t>(x.size(0)));
@@ -46,13 +48,16 @@ void Rollout::start(const at::Tensor& x, const std::vector<std::int64_t>& sample
   }
   input_ = for_each_member(x).contiguous();
   step_ = 0;
+  draw_ = draw;
 }
 
-ForwardOptions Rollout::draw() const {
+ForwardOptions Rollout::forward_options() const {
   constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15;  // the golden ratio: seeds far apart
-  ForwardOptions options{
-      .forecast_step = step_,
-      .noise_seed = options_.noise_seed + kSpread * static_cast<std::uint64_t>(step_ + 1)};
+  constexpr std::uint64_t kMostSteps = 1U << 16U;        // of one forecast
+  ForwardOptions options{.forecast_step = step_,
+                         .noise_seed = options_.noise_seed +
+                                       kSpread * (static_cast<std::uint64_t>(draw_) * kMostSteps +
+                                                  static_cast<std::uint64_t>(step_ + 1))};
   const std::int64_t own = options_.num_members;
   const std::int64_t first = ensemble_ ? own * ensemble_->rank() : 0;
   for (const auto sample : samples_) {
@@ -64,7 +69,7 @@ ForwardOptions Rollout::draw() const {
 }
 
 at::Tensor Rollout::forecast() {
-  forecast_ = network_.forward(input_, draw());
+  forecast_ = network_.forward(input_, forward_options());
   if (num_members() == 1) return forecast_;
   const std::int64_t own = options_.num_members;
   const auto sizes = forecast_.sizes();

@@ -63,7 +63,7 @@ struct Trainer::Parts {
           .with("steps of a forecast", steps)
           .with("found", batch.target.size(1));
     }
-    rollout.start(batch.input, batch.samples);
+    rollout.start(batch.input, batch.samples, step);
     at::Tensor sum;
     for (std::int64_t i = 0; i < length; ++i) {
       const auto now = [&](const at::Tensor& all) {

@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 
 namespace askos::model::test {
@@ -77,6 +78,24 @@ TEST(EnsembleTraining, IsTheSameOnAnyNumberOfRanksAndModels) {
 
 TEST(EnsembleTraining, DrawsFromItsSeedAlone) {
   EXPECT_EQ(losses(1, 1), losses(1, 1));
+}
+
+TEST(EnsembleTraining, DrawsAnewInEachStep) {
+  const Graph graph = RandomGraph(3).make(31, 11);
+  run_ranks(1, [&](comm::Communicator& ranks) {
+    Network network(ensemble_config(), graph, ranks, {.float64 = true, .seed = 5});
+    {
+      const c10::AutoGradMode no_grad(false);  // norms that the noise does not reach at the start
+      for (const auto& entry : network.parameters().all()) entry.tensor.add_(0.1);
+    }
+    Rollout rollout(network, {.num_members = 2, .noise_seed = 7});
+    const auto forecast = [&](std::int64_t draw) {
+      rollout.start(random({1, 2, 31, 3}, 1), {4}, draw);
+      return rollout.forecast().detach();
+    };
+    EXPECT_TRUE(forecast(0).equal(forecast(0)));
+    EXPECT_FALSE(forecast(0).equal(forecast(1)));
+  });
 }
 
 }  // namespace

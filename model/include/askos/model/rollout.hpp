@@ -40,9 +40,11 @@ class Rollout {
   [[nodiscard]] bool speaks() const noexcept;
 
   /// Begins from `x` [batch, input step, own data node, input variable]. `samples` names each
-  /// entry: the same name, member and step of the forecast draw the same noise on every layout;
-  /// empty: 0, 1, …
-  void start(const at::Tensor& x, const std::vector<std::int64_t>& samples = {});
+  /// entry: the same name, member, step of the forecast and `draw` give the same noise on every
+  /// layout; empty: 0, 1, … Training draws anew in each of its steps.
+  void start(const at::Tensor& x,
+             const std::vector<std::int64_t>& samples = {},
+             std::int64_t draw = 0);
 
   /// Returns the next forecast of all members, [batch, output step, own data node, output
   /// variable]; with more than one, [batch, output step, member, own data node, output variable].
@@ -55,7 +57,7 @@ class Rollout {
   [[nodiscard]] const InputAdvance& input_advance() const noexcept { return advance_; }
 
  private:
-  [[nodiscard]] ForwardOptions draw() const;
+  [[nodiscard]] ForwardOptions forward_options() const;
   [[nodiscard]] at::Tensor for_each_member(const at::Tensor& x) const;
 
   const Network& network_;
@@ -66,6 +68,7 @@ class Rollout {
   at::Tensor input_;     ///< [batch * own members, input step, node, variable]
   at::Tensor forecast_;  ///< [batch * own members, output step, node, variable]
   int step_ = 0;
+  std::int64_t draw_ = 0;
 };
 
 }  // namespace askos::model
