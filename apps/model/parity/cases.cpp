@@ -38,18 +38,23 @@ std::vector<std::string> prefixes(const model::ModelConfig& config) {
 
 /// Compares a run in bfloat16, which keeps 8 bits: entries may be off by some units in the last
 /// place of the largest one, and gradients that nearly vanish by as much of the largest of all.
-std::vector<Comparison> compare_roughly(const Result& result, const TensorFile& io) {
+std::vector<Comparison> compare_roughly(const Result& result,
+                                        const TensorFile& io,
+                                        const std::vector<std::string>& names) {
   constexpr double kUnits = 16.0 / 256;
   constexpr double kLoss = 4.0 / 256;
   constexpr double kFloor = 0.1;
-  const at::Tensor y = without_ensemble(io, "y");
-  const at::Tensor grad_x = without_ensemble(io, "grad.x");
   std::vector<Comparison> rows = {
-      compare("y", result.y, y, kUnits * max_abs(y)),
-      compare("loss", result.loss, io.at("loss.value").item<double>(), kLoss),
-      compare("grad.x", result.grad_x, grad_x, kUnits)};
-  // A limit of a variable that is met on the other side switches single entries off or on.
-  rows.back().by_norm = true;
+      compare("loss", result.loss, io.at("loss.value").item<double>(), kLoss)};
+  for (std::size_t d = 0; d < names.size(); ++d) {
+    const at::Tensor y = members_in_batch(io, names[d] + "y");
+    rows.push_back(
+        compare(names[d] + "y", d == 0 ? result.y : result.more_y[d - 1], y, kUnits * max_abs(y)));
+    rows.push_back(compare(names[d] + "grad.x", d == 0 ? result.grad_x : result.more_grad_x[d - 1],
+                           members_in_batch(io, names[d] + "grad.x"), kUnits));
+    // A limit of a variable that is met on the other side switches single entries off or on.
+    rows.back().by_norm = true;
+  }
   const auto gradients = compare_gradients(result.grad_parameters, io.all(), kUnits, kFloor);
   rows.insert(rows.end(), gradients.begin(), gradients.end());
   return rows;
@@ -109,11 +114,11 @@ std::vector<Comparison> run_model_case(const ModelCase& model, const ParityOptio
   const JsonObject exact = float64 ? tolerance.object("fp64") : tolerance;
   const std::string suffix = float64 ? "_fp64" : "";
   const TensorFile& io = model.io;
+  const auto names = prefixes(model.config);
   if (layout.bfloat16) {
-    return compare_roughly(result, io);
+    return compare_roughly(result, io, names);
   }
   std::vector<Comparison> rows;
-  const auto names = prefixes(model.config);
   const auto compare_all = [&](const std::string& quantity, const at::Tensor& first,
                                const std::vector<at::Tensor>& more, double allowed) {
     for (std::size_t d = 0; d < names.size(); ++d) {
