@@ -7,11 +7,12 @@
 #include <askos/model/graph_plan.hpp>
 
 #include <ATen/ATen.h>
-#include <ATen/Dispatch.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
+#include <algorithm>
+#include <array>
 
 namespace askos::model {
 namespace {
@@ -19,30 +20,104 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// A node is worth a thread's while from about this many multiplications on.
-constexpr std::int64_t kGrainWork = 1 << 15;
+/// A range of nodes is worth a thread's while from about this many multiplications on.
+constexpr std::int64_t kGrainWork = 1 << 16;
 
-AttentionShape make_shape(const at::Tensor& q,
-                          const at::Tensor& k,
-                          const at::Tensor& a,
+/// Gradients of the edge projection are summed over pieces of the destinations that do not depend
+/// on the number of threads, then over the pieces.
+constexpr std::int64_t kMostPieces = 32;
+constexpr std::int64_t kPieceRows = 64;
+
+/// The three tensors of nodes: query, key, value or destinations, sources, halo. What is absent has
+/// no axes: an autograd function takes no undefined tensors.
+using Tables = std::array<at::Tensor, 3>;
+
+bool is_present(const at::Tensor& table) {
+  return table.dim() == 3;
+}
+
+/// Where the parts of a problem lie in its tables.
+template <typename T>
+struct Places {
+  Rows<T> query;
+  Rows<T> self;
+  TwoTables<T> key;
+  TwoTables<T> value;
+};
+
+/// `Element` is T or const T, T the stored type.
+template <typename Element>
+Places<Element> places(const Tables& tables, std::int64_t width, bool joined) {
+  const auto rows = [&](const at::Tensor& table, std::int64_t part) {
+    auto* const data = static_cast<Element*>(table.data_ptr());
+    return Rows<Element>{data + part * width, table.stride(1), table.stride(0)};
+  };
+  const auto all_in = [&](const at::Tensor& table, std::int64_t part) {
+    return TwoTables<Element>{rows(table, part), {}, table.size(1)};
+  };
+  Places<Element> result;
+  result.query = rows(tables[0], 0);
+  if (!joined) {
+    result.key = all_in(tables[1], 0);
+    result.value = all_in(tables[2], 0);
+    return result;
+  }
+  const bool own_sources = !is_present(tables[1]);
+  result.self = rows(tables[0], 1);
+  result.key = all_in(tables[own_sources ? 0 : 1], own_sources ? 2 : 0);
+  result.value = all_in(tables[own_sources ? 0 : 1], own_sources ? 3 : 1);
+  if (is_present(tables[2])) {
+    result.key.second = rows(tables[2], 0);
+    result.value.second = rows(tables[2], 1);
+  }
+  return result;
+}
+
+AttentionShape make_shape(const Tables& tables,
+                          const at::Tensor& features,
+                          std::int64_t width,
                           std::int64_t heads,
                           const EdgeIndex& index) {
   AttentionShape shape;
-  shape.batch = q.size(0);
+  shape.batch = tables[0].size(0);
   shape.num_sources = index.num_sources;
   shape.num_destinations = index.num_destinations;
   shape.num_edges = index.num_edges();
   shape.heads = heads;
-  shape.channels = q.size(2) / heads;
-  shape.features = a.size(1);
+  shape.channels = width / heads;
+  shape.features = features.size(1);
   shape.src = index.src.const_data_ptr<std::int64_t>();
   shape.dst = index.dst.const_data_ptr<std::int64_t>();
   shape.destination_offsets = index.destination_offsets.const_data_ptr<std::int64_t>();
   shape.source_offsets = index.source_offsets.const_data_ptr<std::int64_t>();
   shape.source_edges = index.source_edges.const_data_ptr<std::int64_t>();
-  ASKOS_CHECK(q.size(1) == shape.num_destinations && k.size(1) == shape.num_sources &&
-              k.size(0) == shape.batch && a.size(0) == shape.num_edges);
   return shape;
+}
+
+/// Checks what the loops rely on.
+void check(const Tables& tables,
+           const at::Tensor& features,
+           std::int64_t width,
+           bool joined,
+           const EdgeIndex& index) {
+  const auto is_table = [&](const at::Tensor& table, std::int64_t rows, std::int64_t parts) {
+    return table.dim() == 3 && table.size(0) == tables[0].size(0) && table.size(1) == rows &&
+           table.size(2) == parts * width;
+  };
+  ASKOS_CHECK(features.size(0) == index.num_edges());
+  if (!joined) {
+    ASKOS_CHECK(is_table(tables[0], index.num_destinations, 1) &&
+                is_table(tables[1], index.num_sources, 1) &&
+                is_table(tables[2], index.num_sources, 1));
+    return;
+  }
+  const bool own_sources = !is_present(tables[1]);
+  const std::int64_t num_halo = is_present(tables[2]) ? tables[2].size(1) : 0;
+  const std::int64_t num_first = tables[own_sources ? 0 : 1].size(1);
+  ASKOS_CHECK(is_table(tables[0], index.num_destinations, own_sources ? 4 : 2) &&
+              num_first + num_halo == index.num_sources);
+  ASKOS_CHECK(own_sources || is_table(tables[1], num_first, 2));
+  ASKOS_CHECK(!is_present(tables[2]) || is_table(tables[2], num_halo, 2));
 }
 
 std::int64_t grain(const AttentionShape& shape, std::int64_t num_nodes) {
@@ -50,129 +125,197 @@ std::int64_t grain(const AttentionShape& shape, std::int64_t num_nodes) {
   return kGrainWork / (edges_per_node * shape.heads * shape.channels * shape.batch) + 1;
 }
 
-/// The part of attention that gathers: see attention_kernels.hpp for what it computes.
+template <typename T>
+std::vector<Sum<T>> scratch_for(const AttentionShape& shape,
+                                std::int64_t begin,
+                                std::int64_t end,
+                                const AttentionKernels<T>& kernels) {
+  std::int64_t degree = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    degree = std::max(degree, shape.destination_offsets[i + 1] - shape.destination_offsets[i]);
+  }
+  return std::vector<Sum<T>>(static_cast<std::size_t>(kernels.scratch(shape, degree)));
+}
+
+/// Calls `run` with a value of the type in which `table` is stored.
+template <typename Run>
+void with_stored_type(const at::Tensor& table, const Run& run) {
+  switch (table.scalar_type()) {
+    case at::kFloat: return run(float{});
+    case at::kDouble: return run(double{});
+    case at::kBFloat16: return run(Bfloat16{});
+    default:
+      throw Error(Errc::kTypeMismatch, "attention is in float32, float64 or bfloat16")
+          .with("found", c10::toString(table.scalar_type()));
+  }
+}
+
 struct Attend : torch::autograd::Function<Attend> {
-  static variable_list forward(AutogradContext* context,
-                               const at::Tensor& query,
-                               const at::Tensor& key,
-                               const at::Tensor& value,
-                               const at::Tensor& projected_query,
-                               const at::Tensor& edge,
-                               std::int64_t heads,
-                               const EdgeIndex& index) {
-    const at::Tensor q = query.contiguous();
-    const at::Tensor k = key.contiguous();
-    const at::Tensor v = value.contiguous();
-    const at::Tensor u = projected_query.contiguous();
-    const at::Tensor a = edge.contiguous();
-    const AttentionShape shape = make_shape(q, k, a, heads, index);
-    at::Tensor out = at::empty_like(q);
-    at::Tensor mean = at::empty_like(u);
-    const at::Tensor weights = at::empty({shape.batch, shape.num_edges, heads}, q.options());
-    AT_DISPATCH_FLOATING_TYPES(q.scalar_type(), "attend", [&] {
-      const AttentionForward<scalar_t> data = {
-          q.const_data_ptr<scalar_t>(), k.const_data_ptr<scalar_t>(), v.const_data_ptr<scalar_t>(),
-          u.const_data_ptr<scalar_t>(), a.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(),
-          mean.data_ptr<scalar_t>(),    weights.data_ptr<scalar_t>()};
+  /// `first`, `second`, `third`: see `Tables`. `weight` [feature, head * channel].
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& first,
+                            const at::Tensor& second,
+                            const at::Tensor& third,
+                            const at::Tensor& features,
+                            const at::Tensor& weight,
+                            const at::Tensor& bias,
+                            std::int64_t heads,
+                            bool joined,
+                            bool keeps,
+                            const EdgeIndex& index) {
+    const Tables tables = {first, second, third};
+    const std::int64_t width = weight.size(1);
+    check(tables, features, width, joined, index);
+    const AttentionShape shape = make_shape(tables, features, width, heads, index);
+    const at::Tensor out = at::empty({shape.batch, shape.num_destinations, width}, first.options());
+    const at::Tensor weights =
+        at::empty({keeps ? shape.batch : 0, shape.num_edges, heads}, features.options());
+    with_stored_type(first, [&]<typename T>(T /*stored*/) {
+      const Places<const T> in = places<const T>(tables, width, joined);
+      const AttentionForward<T> data = {
+          .q = in.query,
+          .k = in.key,
+          .v = in.value,
+          .self = in.self,
+          .a = features.const_data_ptr<Sum<T>>(),
+          .w = weight.const_data_ptr<Sum<T>>(),
+          .bias = bias.const_data_ptr<Sum<T>>(),
+          .out = {static_cast<T*>(out.data_ptr()), out.stride(1), out.stride(0)},
+          .weights = keeps ? weights.data_ptr<Sum<T>>() : nullptr};
+      const auto& kernels = attention_kernels<T>(vector_level());
       parallel_for(shape.num_destinations, grain(shape, shape.num_destinations),
-                   [&](std::int64_t begin, std::int64_t end) { attend(shape, data, begin, end); });
+                   [&](std::int64_t begin, std::int64_t end) {
+                     auto scratch = scratch_for(shape, begin, end, kernels);
+                     kernels.forward(shape, data, begin, end, scratch.data());
+                   });
     });
-    context->save_for_backward({q, k, v, u, a, weights});
+    context->save_for_backward({first, second, third, features, weight, weights});
     context->saved_data["heads"] = heads;
+    context->saved_data["joined"] = joined;
+    context->saved_data["wants_features"] = features.requires_grad();
     context->saved_data["index"] = reinterpret_cast<std::int64_t>(&index);  // part of the plan
-    return {out, mean};
+    return out;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor& q = saved[0];
-    const std::int64_t heads = context->saved_data["heads"].toInt();
+    const Tables tables = {saved[0], saved[1], saved[2]};
+    const at::Tensor& features = saved[3];
+    const at::Tensor& weight = saved[4];
+    const bool joined = context->saved_data["joined"].toBool();
     const auto& index = *reinterpret_cast<const EdgeIndex*>(context->saved_data["index"].toInt());
-    const AttentionShape shape = make_shape(q, saved[1], saved[4], heads, index);
-    const at::Tensor g_out = gradients[0].contiguous();
-    const at::Tensor g_mean = gradients[1].contiguous();
-    variable_list d;  // of q, k, v, u, a
-    for (std::size_t i = 0; i < 5; ++i) d.push_back(at::empty_like(saved[i]));
+    const std::int64_t width = weight.size(1);
+    const AttentionShape shape =
+        make_shape(tables, features, width, context->saved_data["heads"].toInt(), index);
+    const at::Tensor g = gradients[0].stride(2) == 1 ? gradients[0] : gradients[0].contiguous();
+    Tables d_tables;
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      if (is_present(tables[i])) d_tables[i] = at::empty(tables[i].sizes(), tables[i].options());
+    }
+    at::Tensor d_features;
+    if (context->saved_data["wants_features"].toBool()) d_features = at::empty_like(features);
     const at::Tensor d_scores = at::empty_like(saved[5]);
-    AT_DISPATCH_FLOATING_TYPES(q.scalar_type(), "attend_backward", [&] {
-      const auto in = [](const at::Tensor& x) { return x.const_data_ptr<scalar_t>(); };
-      const auto out = [](const at::Tensor& x) { return x.data_ptr<scalar_t>(); };
-      const AttentionBackward<scalar_t> data = {
-          in(q),        in(saved[1]), in(saved[2]), in(saved[3]), in(saved[4]),
-          in(saved[5]), in(g_out),    in(g_mean),   out(d[0]),    out(d[1]),
-          out(d[2]),    out(d[3]),    out(d[4]),    out(d_scores)};
-      parallel_for(shape.num_destinations, grain(shape, shape.num_destinations),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     attend_backward_destinations(shape, data, begin, end);
-                   });
+    const std::int64_t num_pieces =
+        std::clamp<std::int64_t>(shape.num_destinations / kPieceRows, 1, kMostPieces);
+    const at::Tensor d_weights =
+        at::zeros({num_pieces, shape.features + 1, width}, weight.options());
+    with_stored_type(tables[0], [&]<typename T>(T /*stored*/) {
+      using A = Sum<T>;
+      const Places<const T> in = places<const T>(tables, width, joined);
+      const Places<T> out = places<T>(d_tables, width, joined);
+      const AttentionBackward<T> data = {
+          .q = in.query,
+          .k = in.key,
+          .v = in.value,
+          .a = features.const_data_ptr<A>(),
+          .w = weight.const_data_ptr<A>(),
+          .weights = saved[5].const_data_ptr<A>(),
+          .g = {static_cast<const T*>(g.const_data_ptr()), g.stride(1), g.stride(0)},
+          .d_q = out.query,
+          .d_k = out.key,
+          .d_v = out.value,
+          .d_self = out.self,
+          .d_a = d_features.defined() ? d_features.data_ptr<A>() : nullptr,
+          .d_scores = d_scores.data_ptr<A>()};
+      const auto& kernels = attention_kernels<T>(vector_level());
+      A* const d_w = d_weights.data_ptr<A>();
+      parallel_for(num_pieces, 1, [&](std::int64_t first_piece, std::int64_t end_piece) {
+        for (std::int64_t piece = first_piece; piece < end_piece; ++piece) {
+          const std::int64_t begin = shape.num_destinations * piece / num_pieces;
+          const std::int64_t end = shape.num_destinations * (piece + 1) / num_pieces;
+          auto scratch = scratch_for(shape, begin, end, kernels);
+          kernels.backward_destinations(shape, data, begin, end,
+                                        d_w + piece * (shape.features + 1) * width, scratch.data());
+        }
+      });
       parallel_for(shape.num_sources, grain(shape, shape.num_sources),
                    [&](std::int64_t begin, std::int64_t end) {
-                     attend_backward_sources(shape, data, begin, end);
+                     kernels.backward_sources(shape, data, begin, end);
                    });
     });
-    return {d[0], d[1], d[2], d[3], d[4], at::Tensor(), at::Tensor()};
+    const at::Tensor d_weight = d_weights.sum(0);
+    return {d_tables[0],
+            d_tables[1],
+            d_tables[2],
+            d_features,
+            d_weight.narrow(0, 0, shape.features),
+            d_weight.select(0, shape.features),
+            {},
+            {},
+            {},
+            {}};
   }
 };
 
-/// [batch, node, head * n] to [head, batch * node, n], the shape of a product per head.
-at::Tensor heads_first(const at::Tensor& x, std::int64_t heads) {
-  return x.reshape({-1, heads, x.size(2) / heads}).transpose(0, 1);
+at::Tensor full_precision(const at::Tensor& x) {
+  return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
 }
 
-/// The way back.
-at::Tensor heads_last(const at::Tensor& x, std::int64_t batch, std::int64_t nodes) {
-  return x.transpose(0, 1).reshape({batch, nodes, x.size(0) * x.size(2)});
+/// Brings a table into the common stored type, rows of contiguous columns.
+at::Tensor readable(const at::Tensor& x, at::ScalarType type) {
+  if (!x.defined()) return at::empty({0}, type);
+  const at::Tensor typed = x.to(type);
+  return typed.stride(2) == 1 ? typed : typed.contiguous();
 }
 
-/// 1 where a destination has an edge, else 0: [destination, 1].
-at::Tensor has_edges(const EdgeIndex& index, const at::TensorOptions& options) {
-  return index.destination_offsets.diff().gt(0).unsqueeze(1).to(options.dtype());
-}
-
-/// Attention sums over many edges: under autocast it computes in float32 all the same.
-AttentionInput at_full_precision(const AttentionInput& input) {
-  const auto full = [](const at::Tensor& x) {
-    return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
+at::Tensor attend(const Tables& tables,
+                  const AttentionEdges& edges,
+                  std::int64_t heads,
+                  bool joined,
+                  const EdgeIndex& index) {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const at::ScalarType given = tables[0].scalar_type();
+  const at::ScalarType type = given == at::kHalf ? at::kFloat : given;
+  const auto full = [&](const at::Tensor& x) {
+    return x.to(type == at::kBFloat16 ? at::kFloat : type).contiguous();
   };
-  return {.query = full(input.query),
-          .key = full(input.key),
-          .value = full(input.value),
-          .edge = full(input.edge),
-          .edge_weight = full(input.edge_weight),
-          .edge_bias = full(input.edge_bias),
-          .num_heads = input.num_heads};
+  return Attend::apply(readable(tables[0], type), readable(tables[1], type),
+                       readable(tables[2], type), full(edges.features), full(edges.weight.t()),
+                       full(edges.bias), heads, joined, c10::GradMode::is_enabled(), index);
 }
 
 }  // namespace
 
-at::Tensor attention(const AttentionInput& any_precision, const EdgeIndex& index) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  const AttentionInput input = at_full_precision(any_precision);
-  const std::int64_t heads = input.num_heads;
-  const std::int64_t batch = input.query.size(0);
-  const std::int64_t nodes = input.query.size(1);
-  const std::int64_t channels = input.query.size(2) / heads;
-  // u = weight^T q / sqrt(c); the bias shifts all logits of a
-  // destination alike and drops out of the softmax.
-  const at::Tensor weight = input.edge_weight.view({heads, channels, input.edge_weight.size(1)});
-  const at::Tensor u = at::bmm(heads_first(input.query, heads),
-                               weight * (1 / std::sqrt(static_cast<double>(channels))));
-  const auto results = Attend::apply(input.query, input.key, input.value,
-                                     heads_last(u, batch, nodes), input.edge, heads, index);
-  const at::Tensor from_edges = at::bmm(heads_first(results[1], heads), weight.transpose(1, 2));
-  return results[0] + heads_last(from_edges, batch, nodes) +
-         has_edges(index, input.query.options()) * input.edge_bias;
+at::Tensor attention(const AttentionInput& input, const EdgeIndex& index) {
+  return attend({input.query, input.key, input.value}, input.edges, input.num_heads,
+                /*joined=*/false, index);
 }
 
-at::Tensor composite_attention(const AttentionInput& any_precision, const EdgeIndex& index) {
+at::Tensor joined_attention(const JoinedAttentionInput& input, const EdgeIndex& index) {
+  return attend({input.destinations, input.sources, input.halo}, input.edges, input.num_heads,
+                /*joined=*/true, index);
+}
+
+at::Tensor composite_attention(const AttentionInput& input, const EdgeIndex& index) {
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  const AttentionInput input = at_full_precision(any_precision);
   const std::int64_t heads = input.num_heads;
   const std::int64_t channels = input.query.size(2) / heads;
   const auto split = [&](const at::Tensor& x) {  // [..., edge, head, channel]
-    return x.unflatten(-1, {heads, channels});
+    return full_precision(x).unflatten(-1, {heads, channels});
   };
-  const at::Tensor e = split(at::linear(input.edge, input.edge_weight, input.edge_bias));
+  const at::Tensor e =
+      split(at::linear(full_precision(input.edges.features), full_precision(input.edges.weight),
+                       full_precision(input.edges.bias)));
   const at::Tensor q = split(input.query.index_select(1, index.dst));
   const at::Tensor k = split(input.key.index_select(1, index.src)) + e;
   const at::Tensor v = split(input.value.index_select(1, index.src)) + e;
@@ -187,7 +330,7 @@ at::Tensor composite_attention(const AttentionInput& any_precision, const EdgeIn
   const at::Tensor exponent = (scores - largest.gather(1, at_dst)).exp();
   const at::Tensor sum = at::zeros(shape, scores.options()).index_add(1, index.dst, exponent);
   const at::Tensor weights = exponent / sum.gather(1, at_dst);
-  return at::zeros(input.query.sizes(), input.query.options())
+  return at::zeros(input.query.sizes(), scores.options())
       .index_add(1, index.dst, (weights.unsqueeze(-1) * v).flatten(-2));
 }
 

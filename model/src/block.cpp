@@ -54,13 +54,23 @@ Block::KeyValue Block::key_value(const at::Tensor& y) const {
   return {norm_heads(key_(y), key_norm_), value_(y)};
 }
 
+at::Tensor Block::joined(const at::Tensor& x, const std::vector<const Linear*>& layers) {
+  std::vector<at::Tensor> weights;
+  std::vector<at::Tensor> biases;
+  for (const Linear* layer : layers) {
+    weights.push_back(layer->weight());
+    biases.push_back(layer->bias());
+  }
+  return at::linear(x, at::cat(weights), at::cat(biases));
+}
+
 at::Tensor Block::map(const at::Tensor& x_src,
                       const at::Tensor& x_dst,
                       const at::Tensor& edge,
                       const EdgeIndex& index) const {
-  const at::Tensor x = norm_(x_dst);
-  const KeyValue sources = key_value((*source_norm_)(x_src));
-  return finish(x_dst, self_(x), attend(query(x), sources, edge, index, {0, num_heads_}));
+  const at::Tensor sources = joined((*source_norm_)(x_src), {&key_, &value_});
+  const at::Tensor destinations = joined(norm_(x_dst), {&query_, &self_});
+  return finish(x_dst, attend_joined(destinations, sources, {}, edge, index));
 }
 
 at::Tensor Block::process(const at::Tensor& x,
@@ -68,20 +78,13 @@ at::Tensor Block::process(const at::Tensor& x,
                           const EdgeIndex& index,
                           const StartHalo& start_halo,
                           const at::Tensor& condition) const {
-  const comm::Range heads = {0, num_heads_};
   const at::Tensor normalised = norm_(x, condition);
-  if (!start_halo) {
-    return finish(x, self_(normalised),
-                  attend(query(normalised), key_value(normalised), edge, index, heads), condition);
-  }
+  const auto project = [&] { return joined(normalised, {&query_, &self_, &key_, &value_}); };
+  if (!start_halo) return finish(x, attend_joined(project(), {}, {}, edge, index), condition);
   const auto wait_for_halo = start_halo(normalised);
-  const at::Tensor self = self_(normalised);
-  const at::Tensor q = query(normalised);
-  KeyValue sources = key_value(normalised);
-  const KeyValue halo = key_value(wait_for_halo());
-  sources.key = at::cat({sources.key, halo.key}, 1);
-  sources.value = at::cat({sources.value, halo.value}, 1);
-  return finish(x, self, attend(q, sources, edge, index, heads), condition);
+  const at::Tensor own = project();
+  const at::Tensor halo = joined(wait_for_halo(), {&key_, &value_});
+  return finish(x, attend_joined(own, {}, halo, edge, index), condition);
 }
 
 HeadShards Block::head_shards(comm::Communicator& ranks) const {
@@ -104,8 +107,8 @@ at::Tensor Block::map_by_heads(const at::Tensor& sources,
                                const comm::ShardSizes& sizes,
                                HeadMemory* memory) const {
   const at::Tensor x = norm_(x_dst);
-  return finish(x_dst, self_(x),
-                attend_by_heads(query(x), sources, edge, index, shards, sizes, memory));
+  return finish(x_dst,
+                self_(x) + attend_by_heads(query(x), sources, edge, index, shards, sizes, memory));
 }
 
 at::Tensor Block::process_by_heads(const at::Tensor& x,
@@ -119,9 +122,9 @@ at::Tensor Block::process_by_heads(const at::Tensor& x,
   const KeyValue own = key_value(normalised);
   const at::Tensor sources = shards.to_heads(at::stack({own.key, own.value}, 2), sizes,
                                              memory ? &memory->sources : nullptr);
-  return finish(x, self_(normalised),
-                attend_by_heads(query(normalised), sources, edge, index, shards, sizes, memory),
-                condition);
+  const at::Tensor attended =
+      attend_by_heads(query(normalised), sources, edge, index, shards, sizes, memory);
+  return finish(x, self_(normalised) + attended, condition);
 }
 
 at::Tensor Block::attend_by_heads(const at::Tensor& query,
@@ -147,24 +150,62 @@ at::Tensor Block::attend(const at::Tensor& query,
     // Empty, but a function of all three: backward's collectives run on this rank too.
     return query + sources.key.sum(1, true) + sources.value.sum(1, true);
   }
-  const std::int64_t first = heads.begin * head_width_;
-  const std::int64_t width = heads.size() * head_width_;
   const AttentionInput input = {.query = query,
                                 .key = sources.key,
                                 .value = sources.value,
-                                .edge = edge_pre_ ? at::gelu((*edge_pre_)(edge)) : edge,
-                                .edge_weight = edge_.weight().narrow(0, first, width),
-                                .edge_bias = edge_.bias().narrow(0, first, width),
+                                .edges = edges(edge, heads),
                                 .num_heads = static_cast<int>(heads.size())};
   return attention_ == AttentionBackend::kLoops ? attention(input, index)
                                                 : composite_attention(input, index);
 }
 
+AttentionEdges Block::edges(const at::Tensor& features, comm::Range heads) const {
+  const std::int64_t first = heads.begin * head_width_;
+  const std::int64_t width = heads.size() * head_width_;
+  return {.features = edge_pre_ ? at::gelu((*edge_pre_)(features)) : features,
+          .weight = edge_.weight().narrow(0, first, width),
+          .bias = edge_.bias().narrow(0, first, width)};
+}
+
+at::Tensor Block::attend_joined(const at::Tensor& destinations,
+                                const at::Tensor& sources,
+                                const at::Tensor& halo,
+                                const at::Tensor& edge,
+                                const EdgeIndex& index) const {
+  const comm::Range heads = {0, num_heads_};
+  if (attention_ == AttentionBackend::kLoops && !query_norm_) {
+    return joined_attention({.destinations = destinations,
+                             .sources = sources,
+                             .halo = halo,
+                             .edges = edges(edge, heads),
+                             .num_heads = num_heads_},
+                            index);
+  }
+  const auto parts = destinations.split(num_heads_ * head_width_, -1);  // query, self, key, value
+  std::vector<at::Tensor> keys;
+  std::vector<at::Tensor> values;
+  if (parts.size() == 4) {
+    keys.push_back(parts[2]);
+    values.push_back(parts[3]);
+  }
+  for (const at::Tensor& table : {sources, halo}) {
+    if (!table.defined()) continue;
+    const auto both = table.chunk(2, -1);
+    keys.push_back(both[0]);
+    values.push_back(both[1]);
+  }
+  const auto join = [](const std::vector<at::Tensor>& tables) {
+    return tables.size() == 1 ? tables[0] : at::cat(tables, 1);
+  };
+  return attend(norm_heads(parts[0], query_norm_),
+                {norm_heads(join(keys), key_norm_), join(values)}, edge, index, heads) +
+         parts[1];
+}
+
 at::Tensor Block::finish(const at::Tensor& x,
-                         const at::Tensor& self,
                          const at::Tensor& attended,
                          const at::Tensor& condition) const {
-  const at::Tensor z = projection_(attended + self) + x;
+  const at::Tensor z = projection_(attended) + x;
   return z + mlp_(mlp_norm_(z, condition));
 }
 

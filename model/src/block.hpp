@@ -85,15 +85,25 @@ class Block {
     at::Tensor key;
     at::Tensor value;
   };
+  /// Several linear layers of the same input as one, their results side by side.
+  [[nodiscard]] static at::Tensor joined(const at::Tensor& x,
+                                         const std::vector<const Linear*>& layers);
   [[nodiscard]] KeyValue key_value(const at::Tensor& y) const;
   [[nodiscard]] at::Tensor query(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor norm_heads(const at::Tensor& x,
                                       const std::optional<LayerNorm>& norm) const;
+  [[nodiscard]] AttentionEdges edges(const at::Tensor& features, comm::Range heads) const;
   [[nodiscard]] at::Tensor attend(const at::Tensor& query,
                                   const KeyValue& sources,
                                   const at::Tensor& edge,
                                   const EdgeIndex& index,
                                   comm::Range heads) const;
+  /// Self plus attention by all heads; see `JoinedAttentionInput`.
+  [[nodiscard]] at::Tensor attend_joined(const at::Tensor& destinations,
+                                         const at::Tensor& sources,
+                                         const at::Tensor& halo,
+                                         const at::Tensor& edge,
+                                         const EdgeIndex& index) const;
   [[nodiscard]] at::Tensor attend_by_heads(const at::Tensor& query,
                                            const at::Tensor& sources,
                                            const at::Tensor& edge,
@@ -101,8 +111,8 @@ class Block {
                                            const HeadShards& shards,
                                            const comm::ShardSizes& sizes,
                                            HeadMemory* memory) const;
+  /// `attended` includes self.
   [[nodiscard]] at::Tensor finish(const at::Tensor& x,
-                                  const at::Tensor& self,
                                   const at::Tensor& attended,
                                   const at::Tensor& condition = {}) const;
 

@@ -7,6 +7,7 @@
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
+#include <askos/model/attention.hpp>
 #include <askos/model/network.hpp>
 
 #include <ATen/ATen.h>
@@ -18,6 +19,7 @@
 namespace askos::model {
 namespace {
 
+/// Returns `config` once it fits the graph, with the attention that the environment asks for.
 ModelConfig checked(const ModelConfig& config, const Graph& graph) {
   validate(config);
   if (config.more_datasets.size() != graph.more_grids.size()) {
@@ -25,7 +27,9 @@ ModelConfig checked(const ModelConfig& config, const Graph& graph) {
         .with("datasets", config.more_datasets.size() + 1)
         .with("grids", graph.more_grids.size() + 1);
   }
-  return config;
+  ModelConfig result = config;
+  result.attention = with_environment_attention(config.attention);
+  return result;
 }
 
 /// One dataset's part of the network.

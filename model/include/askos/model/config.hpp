@@ -92,8 +92,8 @@ struct Variables {
   std::vector<std::string> output = {};
 };
 
-/// Which attention runs: plain loops over edges, or the composite of LibTorch operations that is
-/// its oracle.
+/// Which attention runs: vector loops over edges (see `attention`), or the composite of LibTorch
+/// operations that is their oracle.
 enum class AttentionBackend : std::uint8_t { kLoops, kComposite };
 
 /// One set of fields on one grid that the model reads, writes or both.
