@@ -87,9 +87,9 @@ Problem in_float64(const Problem& problem) {
   const auto convert = [](at::Tensor& x) {
     x = x.detach().to(at::kDouble).set_requires_grad(true);
   };
-  for (at::Tensor* x : {&result.input.query, &result.input.key, &result.input.value,
-                        &result.input.edges.features, &result.input.edges.weight,
-                        &result.input.edges.bias}) {
+  for (at::Tensor* x :
+       {&result.input.query, &result.input.key, &result.input.value, &result.input.edges.features,
+        &result.input.edges.weight, &result.input.edges.bias}) {
     convert(*x);
   }
   result.g = problem.g.to(at::kDouble);
@@ -106,8 +106,8 @@ bool check(Options options) {
   bool right = true;
   std::printf("relative errors to float64 on level %d:", options.level);
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const double error = ((found[i].to(at::kDouble) - expected[i]).norm() / expected[i].norm())
-                             .item<double>();
+    const double error =
+        ((found[i].to(at::kDouble) - expected[i]).norm() / expected[i].norm()).item<double>();
     std::printf(" %.1e", error);
     right = right && error <= (full ? 2e-6 : i == 0 ? 4e-3 : 8e-3);
   }
@@ -151,9 +151,8 @@ double print(const char* name, const Timing& timing) {
                   quantile(values, 0.1), quantile(values, 0.9));
     return std::string(text);
   };
-  std::printf("%-9s forward %s, backward %s, processor %s ms\n", name,
-              part(timing.wall[0]).c_str(), part(timing.wall[1]).c_str(),
-              part(timing.processor).c_str());
+  std::printf("%-9s forward %s, backward %s, processor %s ms\n", name, part(timing.wall[0]).c_str(),
+              part(timing.wall[1]).c_str(), part(timing.processor).c_str());
   return quantile(timing.wall[0], 0.5) + quantile(timing.wall[1], 0.5);
 }
 
@@ -163,8 +162,8 @@ int main(const Options& options) {
   std::printf("level %d: %lld nodes, %lld edges, %lld channels, %d heads, %s, %d threads\n",
               options.level, static_cast<long long>(problem.index.num_destinations),
               static_cast<long long>(problem.index.num_edges()),
-              static_cast<long long>(options.channels), options.heads,
-              c10::toString(options.dtype), at::get_num_threads());
+              static_cast<long long>(options.channels), options.heads, c10::toString(options.dtype),
+              at::get_num_threads());
   Timing loops;
   Timing composite;
   constexpr int kTurns = 5;
@@ -182,8 +181,9 @@ int main(const Options& options) {
   const double rows = 6.0 * static_cast<double>(problem.index.num_edges()) +
                       10.0 * static_cast<double>(problem.index.num_destinations);
   const double bytes = rows * static_cast<double>(options.channels * problem.g.element_size());
-  std::printf("loops: %.1f GB/s; composite / loops: wall %.1f, processor %.1f\n", bytes / ours / 1e6,
-              theirs / ours, quantile(composite.processor, 0.5) / quantile(loops.processor, 0.5));
+  std::printf("loops: %.1f GB/s; composite / loops: wall %.1f, processor %.1f\n",
+              bytes / ours / 1e6, theirs / ours,
+              quantile(composite.processor, 0.5) / quantile(loops.processor, 0.5));
   return EXIT_SUCCESS;
 }
 

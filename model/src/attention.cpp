@@ -94,11 +94,12 @@ AttentionShape make_shape(const Tables& tables,
   return shape;
 }
 
-/// Checks what the loops rely on.
+/// Checks what the loops rely on. Without `whole` the halo is yet to come.
 void check(const Tables& tables,
            const at::Tensor& features,
            std::int64_t width,
            bool joined,
+           bool whole,
            const EdgeIndex& index) {
   const auto is_table = [&](const at::Tensor& table, std::int64_t rows, std::int64_t parts) {
     return table.dim() == 3 && table.size(0) == tables[0].size(0) && table.size(1) == rows &&
@@ -115,7 +116,8 @@ void check(const Tables& tables,
   const std::int64_t num_halo = is_present(tables[2]) ? tables[2].size(1) : 0;
   const std::int64_t num_first = tables[own_sources ? 0 : 1].size(1);
   ASKOS_CHECK(is_table(tables[0], index.num_destinations, own_sources ? 4 : 2) &&
-              num_first + num_halo == index.num_sources);
+              (whole ? num_first + num_halo == index.num_sources
+                     : index.interior_first.defined() && num_first <= index.num_sources));
   ASKOS_CHECK(own_sources || is_table(tables[1], num_first, 2));
   ASKOS_CHECK(!is_present(tables[2]) || is_table(tables[2], num_halo, 2));
 }
@@ -131,8 +133,9 @@ std::vector<Sum<T>> scratch_for(const AttentionShape& shape,
                                 std::int64_t end,
                                 const AttentionKernels<T>& kernels) {
   std::int64_t degree = 0;
-  for (std::int64_t i = begin; i < end; ++i) {
-    degree = std::max(degree, shape.destination_offsets[i + 1] - shape.destination_offsets[i]);
+  for (std::int64_t position = begin; position < end; ++position) {
+    const std::int64_t* const edges = shape.destination_offsets + shape.destination(position);
+    degree = std::max(degree, edges[1] - edges[0]);
   }
   return std::vector<Sum<T>>(static_cast<std::size_t>(kernels.scratch(shape, degree)));
 }
@@ -150,6 +153,58 @@ void with_stored_type(const at::Tensor& table, const Run& run) {
   }
 }
 
+/// The tensors of one problem as the loops read them.
+struct Problem {
+  Tables tables;
+  at::Tensor features;  // [edge, feature]
+  at::Tensor weight;    // [feature, head * channel]
+  at::Tensor bias;
+  std::int64_t heads = 1;
+  bool joined = false;
+};
+
+StartedAttention make_results(const Problem& problem, bool keeps, const EdgeIndex& index) {
+  const at::Tensor& first = problem.tables[0];
+  const std::int64_t batch = first.size(0);
+  return {
+      at::empty({batch, index.num_destinations, problem.weight.size(1)}, first.options()),
+      at::empty({keeps ? batch : 0, index.num_edges(), problem.heads}, problem.features.options())};
+}
+
+/// Fills in the results of some destinations, which stand at [begin, end) of `index.interior_first`
+/// if there is such a list.
+void run_forward(const Problem& problem,
+                 const EdgeIndex& index,
+                 std::int64_t begin,
+                 std::int64_t end,
+                 const StartedAttention& results) {
+  const std::int64_t width = problem.weight.size(1);
+  AttentionShape shape = make_shape(problem.tables, problem.features, width, problem.heads, index);
+  if (index.interior_first.defined()) {
+    shape.order = index.interior_first.const_data_ptr<std::int64_t>();
+  }
+  with_stored_type(problem.tables[0], [&]<typename T>(T /*stored*/) {
+    const Places<const T> in = places<const T>(problem.tables, width, problem.joined);
+    const at::Tensor& out = results.out;
+    const AttentionForward<T> data = {
+        .q = in.query,
+        .k = in.key,
+        .v = in.value,
+        .self = in.self,
+        .a = problem.features.const_data_ptr<Sum<T>>(),
+        .w = problem.weight.const_data_ptr<Sum<T>>(),
+        .bias = problem.bias.const_data_ptr<Sum<T>>(),
+        .out = {static_cast<T*>(out.data_ptr()), out.stride(1), out.stride(0)},
+        .weights = results.weights.size(0) > 0 ? results.weights.data_ptr<Sum<T>>() : nullptr};
+    const auto& kernels = attention_kernels<T>(vector_level());
+    parallel_for(end - begin, grain(shape, shape.num_destinations),
+                 [&](std::int64_t first, std::int64_t last) {
+                   auto scratch = scratch_for(shape, begin + first, begin + last, kernels);
+                   kernels.forward(shape, data, begin + first, begin + last, scratch.data());
+                 });
+  });
+}
+
 struct Attend : torch::autograd::Function<Attend> {
   /// `first`, `second`, `third`: see `Tables`. `weight` [feature, head * channel].
   static at::Tensor forward(AutogradContext* context,
@@ -162,39 +217,19 @@ struct Attend : torch::autograd::Function<Attend> {
                             std::int64_t heads,
                             bool joined,
                             bool keeps,
-                            const EdgeIndex& index) {
-    const Tables tables = {first, second, third};
-    const std::int64_t width = weight.size(1);
-    check(tables, features, width, joined, index);
-    const AttentionShape shape = make_shape(tables, features, width, heads, index);
-    const at::Tensor out = at::empty({shape.batch, shape.num_destinations, width}, first.options());
-    const at::Tensor weights =
-        at::empty({keeps ? shape.batch : 0, shape.num_edges, heads}, features.options());
-    with_stored_type(first, [&]<typename T>(T /*stored*/) {
-      const Places<const T> in = places<const T>(tables, width, joined);
-      const AttentionForward<T> data = {
-          .q = in.query,
-          .k = in.key,
-          .v = in.value,
-          .self = in.self,
-          .a = features.const_data_ptr<Sum<T>>(),
-          .w = weight.const_data_ptr<Sum<T>>(),
-          .bias = bias.const_data_ptr<Sum<T>>(),
-          .out = {static_cast<T*>(out.data_ptr()), out.stride(1), out.stride(0)},
-          .weights = keeps ? weights.data_ptr<Sum<T>>() : nullptr};
-      const auto& kernels = attention_kernels<T>(vector_level());
-      parallel_for(shape.num_destinations, grain(shape, shape.num_destinations),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     auto scratch = scratch_for(shape, begin, end, kernels);
-                     kernels.forward(shape, data, begin, end, scratch.data());
-                   });
-    });
-    context->save_for_backward({first, second, third, features, weight, weights});
+                            const EdgeIndex& index,
+                            const StartedAttention& started) {
+    const Problem problem = {{first, second, third}, features, weight, bias, heads, joined};
+    const bool has_begun = started.out.defined();
+    const StartedAttention results = has_begun ? started : make_results(problem, keeps, index);
+    run_forward(problem, index, has_begun ? index.num_interior : 0, index.num_destinations,
+                results);
+    context->save_for_backward({first, second, third, features, weight, results.weights});
     context->saved_data["heads"] = heads;
     context->saved_data["joined"] = joined;
     context->saved_data["wants_features"] = features.requires_grad();
     context->saved_data["index"] = reinterpret_cast<std::int64_t>(&index);  // part of the plan
-    return out;
+    return results.out;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -263,6 +298,7 @@ struct Attend : torch::autograd::Function<Attend> {
             {},
             {},
             {},
+            {},
             {}};
   }
 };
@@ -278,32 +314,59 @@ at::Tensor readable(const at::Tensor& x, at::ScalarType type) {
   return typed.stride(2) == 1 ? typed : typed.contiguous();
 }
 
-at::Tensor attend(const Tables& tables,
-                  const AttentionEdges& edges,
-                  std::int64_t heads,
-                  bool joined,
-                  const EdgeIndex& index) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+/// Brings a problem into one stored type, edges and weights into that of sums.
+Problem readable(const Tables& tables, const AttentionEdges& edges, int heads, bool joined) {
   const at::ScalarType given = tables[0].scalar_type();
   const at::ScalarType type = given == at::kHalf ? at::kFloat : given;
   const auto full = [&](const at::Tensor& x) {
     return x.to(type == at::kBFloat16 ? at::kFloat : type).contiguous();
   };
-  return Attend::apply(readable(tables[0], type), readable(tables[1], type),
-                       readable(tables[2], type), full(edges.features), full(edges.weight.t()),
-                       full(edges.bias), heads, joined, c10::GradMode::is_enabled(), index);
+  return {{readable(tables[0], type), readable(tables[1], type), readable(tables[2], type)},
+          full(edges.features),
+          full(edges.weight.t()),
+          full(edges.bias),
+          heads,
+          joined};
+}
+
+at::Tensor attend(const Problem& problem,
+                  const EdgeIndex& index,
+                  const StartedAttention& started = {}) {
+  const auto& [tables, features, weight, bias, heads, joined] = problem;
+  check(tables, features, weight.size(1), joined, /*whole=*/true, index);
+  return Attend::apply(tables[0], tables[1], tables[2], features, weight, bias, heads, joined,
+                       c10::GradMode::is_enabled(), index, started);
 }
 
 }  // namespace
 
 at::Tensor attention(const AttentionInput& input, const EdgeIndex& index) {
-  return attend({input.query, input.key, input.value}, input.edges, input.num_heads,
-                /*joined=*/false, index);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return attend(readable({input.query, input.key, input.value}, input.edges, input.num_heads,
+                         /*joined=*/false),
+                index);
 }
 
-at::Tensor joined_attention(const JoinedAttentionInput& input, const EdgeIndex& index) {
-  return attend({input.destinations, input.sources, input.halo}, input.edges, input.num_heads,
-                /*joined=*/true, index);
+StartedAttention start_joined_attention(const JoinedAttentionInput& input, const EdgeIndex& index) {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const bool keeps = c10::GradMode::is_enabled();
+  const c10::AutoGradMode no_grad(false);
+  const Problem problem = readable({input.destinations, input.sources, {}}, input.edges,
+                                   input.num_heads, /*joined=*/true);
+  check(problem.tables, problem.features, problem.weight.size(1), /*joined=*/true, /*whole=*/false,
+        index);
+  const StartedAttention results = make_results(problem, keeps, index);
+  run_forward(problem, index, 0, index.num_interior, results);
+  return results;
+}
+
+at::Tensor joined_attention(const JoinedAttentionInput& input,
+                            const EdgeIndex& index,
+                            const StartedAttention& started) {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return attend(readable({input.destinations, input.sources, input.halo}, input.edges,
+                         input.num_heads, /*joined=*/true),
+                index, started);
 }
 
 at::Tensor composite_attention(const AttentionInput& input, const EdgeIndex& index) {

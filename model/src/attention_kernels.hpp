@@ -75,6 +75,12 @@ struct AttentionShape {
   const std::int64_t* destination_offsets = nullptr;
   const std::int64_t* source_offsets = nullptr;
   const std::int64_t* source_edges = nullptr;
+  /// Forward's range of destinations is one of this list; null: of their numbers.
+  const std::int64_t* order = nullptr;
+
+  [[nodiscard]] std::int64_t destination(std::int64_t position) const {
+    return order == nullptr ? position : order[position];
+  }
 };
 
 template <typename T>

@@ -47,7 +47,8 @@ class Loops {
     A* const u = take(features_ * padded_);
     A* const mean = take(features_ * padded_);
     A* const weights = next_;
-    for (std::int64_t i = begin; i < end; ++i) {
+    for (std::int64_t position = begin; position < end; ++position) {
+      const std::int64_t i = shape_.destination(position);
       const std::int64_t first = shape_.destination_offsets[i];
       const std::int64_t degree = shape_.destination_offsets[i + 1] - first;
       const std::int64_t* src = shape_.src + first;

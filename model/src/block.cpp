@@ -70,7 +70,7 @@ at::Tensor Block::map(const at::Tensor& x_src,
                       const EdgeIndex& index) const {
   const at::Tensor sources = joined((*source_norm_)(x_src), {&key_, &value_});
   const at::Tensor destinations = joined(norm_(x_dst), {&query_, &self_});
-  return finish(x_dst, attend_joined(destinations, sources, {}, edge, index));
+  return finish(x_dst, attend_joined(destinations, sources, {}, edges(edge), index));
 }
 
 at::Tensor Block::process(const at::Tensor& x,
@@ -80,11 +80,13 @@ at::Tensor Block::process(const at::Tensor& x,
                           const at::Tensor& condition) const {
   const at::Tensor normalised = norm_(x, condition);
   const auto project = [&] { return joined(normalised, {&query_, &self_, &key_, &value_}); };
-  if (!start_halo) return finish(x, attend_joined(project(), {}, {}, edge, index), condition);
+  const AttentionEdges all_edges = edges(edge);
+  if (!start_halo) return finish(x, attend_joined(project(), {}, {}, all_edges, index), condition);
   const auto wait_for_halo = start_halo(normalised);
   const at::Tensor own = project();
+  const StartedAttention started = start(own, all_edges, index);
   const at::Tensor halo = joined(wait_for_halo(), {&key_, &value_});
-  return finish(x, attend_joined(own, {}, halo, edge, index), condition);
+  return finish(x, attend_joined(own, {}, halo, all_edges, index, started), condition);
 }
 
 HeadShards Block::head_shards(comm::Communicator& ranks) const {
@@ -136,25 +138,24 @@ at::Tensor Block::attend_by_heads(const at::Tensor& query,
                                   HeadMemory* memory) const {
   const at::Tensor q = shards.to_heads(query, sizes, memory ? &memory->query : nullptr);
   const KeyValue own_heads = {sources.select(2, 0), sources.select(2, 1)};
-  const at::Tensor attended = attend(q, own_heads, edge, index, shards.own());
+  const at::Tensor attended = attend(q, own_heads, edges(edge, shards.own()), index);
   // Under autocast in the type that ranks without heads send, too.
   return shards.to_nodes(attended.to(q.scalar_type()), sizes, memory ? &memory->attended : nullptr);
 }
 
 at::Tensor Block::attend(const at::Tensor& query,
                          const KeyValue& sources,
-                         const at::Tensor& edge,
-                         const EdgeIndex& index,
-                         comm::Range heads) const {
-  if (heads.size() == 0) {
+                         const AttentionEdges& edges,
+                         const EdgeIndex& index) const {
+  if (query.size(2) == 0) {
     // Empty, but a function of all three: backward's collectives run on this rank too.
     return query + sources.key.sum(1, true) + sources.value.sum(1, true);
   }
   const AttentionInput input = {.query = query,
                                 .key = sources.key,
                                 .value = sources.value,
-                                .edges = edges(edge, heads),
-                                .num_heads = static_cast<int>(heads.size())};
+                                .edges = edges,
+                                .num_heads = static_cast<int>(query.size(2) / head_width_)};
   return attention_ == AttentionBackend::kLoops ? attention(input, index)
                                                 : composite_attention(input, index);
 }
@@ -167,19 +168,36 @@ AttentionEdges Block::edges(const at::Tensor& features, comm::Range heads) const
           .bias = edge_.bias().narrow(0, first, width)};
 }
 
+AttentionEdges Block::edges(const at::Tensor& features) const {
+  return edges(features, {0, num_heads_});
+}
+
+bool Block::reads_joined() const {
+  return attention_ == AttentionBackend::kLoops && !query_norm_;
+}
+
+StartedAttention Block::start(const at::Tensor& own,
+                              const AttentionEdges& edges,
+                              const EdgeIndex& index) const {
+  if (!reads_joined() || !index.interior_first.defined()) return {};
+  return start_joined_attention(
+      {.destinations = own, .sources = {}, .halo = {}, .edges = edges, .num_heads = num_heads_},
+      index);
+}
+
 at::Tensor Block::attend_joined(const at::Tensor& destinations,
                                 const at::Tensor& sources,
                                 const at::Tensor& halo,
-                                const at::Tensor& edge,
-                                const EdgeIndex& index) const {
-  const comm::Range heads = {0, num_heads_};
-  if (attention_ == AttentionBackend::kLoops && !query_norm_) {
+                                const AttentionEdges& edges,
+                                const EdgeIndex& index,
+                                const StartedAttention& started) const {
+  if (reads_joined()) {
     return joined_attention({.destinations = destinations,
                              .sources = sources,
                              .halo = halo,
-                             .edges = edges(edge, heads),
+                             .edges = edges,
                              .num_heads = num_heads_},
-                            index);
+                            index, started);
   }
   const auto parts = destinations.split(num_heads_ * head_width_, -1);  // query, self, key, value
   std::vector<at::Tensor> keys;
@@ -198,7 +216,7 @@ at::Tensor Block::attend_joined(const at::Tensor& destinations,
     return tables.size() == 1 ? tables[0] : at::cat(tables, 1);
   };
   return attend(norm_heads(parts[0], query_norm_),
-                {norm_heads(join(keys), key_norm_), join(values)}, edge, index, heads) +
+                {norm_heads(join(keys), key_norm_), join(values)}, edges, index) +
          parts[1];
 }
 

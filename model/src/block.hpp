@@ -93,17 +93,23 @@ class Block {
   [[nodiscard]] at::Tensor norm_heads(const at::Tensor& x,
                                       const std::optional<LayerNorm>& norm) const;
   [[nodiscard]] AttentionEdges edges(const at::Tensor& features, comm::Range heads) const;
+  [[nodiscard]] AttentionEdges edges(const at::Tensor& features) const;
   [[nodiscard]] at::Tensor attend(const at::Tensor& query,
                                   const KeyValue& sources,
-                                  const at::Tensor& edge,
-                                  const EdgeIndex& index,
-                                  comm::Range heads) const;
+                                  const AttentionEdges& edges,
+                                  const EdgeIndex& index) const;
   /// Self plus attention by all heads; see `JoinedAttentionInput`.
   [[nodiscard]] at::Tensor attend_joined(const at::Tensor& destinations,
                                          const at::Tensor& sources,
                                          const at::Tensor& halo,
-                                         const at::Tensor& edge,
-                                         const EdgeIndex& index) const;
+                                         const AttentionEdges& edges,
+                                         const EdgeIndex& index,
+                                         const StartedAttention& started = {}) const;
+  /// Attends where no halo is needed; nothing where the loops do not read projections in place.
+  [[nodiscard]] StartedAttention start(const at::Tensor& own,
+                                       const AttentionEdges& edges,
+                                       const EdgeIndex& index) const;
+  [[nodiscard]] bool reads_joined() const;
   [[nodiscard]] at::Tensor attend_by_heads(const at::Tensor& query,
                                            const at::Tensor& sources,
                                            const at::Tensor& edge,

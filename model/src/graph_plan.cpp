@@ -148,6 +148,21 @@ EdgePlan make_head_plan(const Edges& unsorted,
   return plan;
 }
 
+/// Orders destinations: first those that read only the first `num_kept` sources.
+void put_interior_first(EdgeIndex& index, const Ids& src, const Ids& dst, std::int64_t num_kept) {
+  std::vector<bool> waits(static_cast<std::size_t>(index.num_destinations));
+  for (std::size_t e = 0; e < src.size(); ++e) {
+    if (src[e] >= num_kept) waits[static_cast<std::size_t>(dst[e])] = true;
+  }
+  Ids order(waits.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto border = std::stable_partition(order.begin(), order.end(), [&](std::int64_t i) {
+    return !waits[static_cast<std::size_t>(i)];
+  });
+  index.num_interior = border - order.begin();
+  index.interior_first = to_tensor(order);
+}
+
 /// `same_nodes`: sources and destinations are the same shard, so its rows are all in the table.
 EdgePlan make_edge_plan(const Edges& unsorted,
                         const comm::ShardSizes& source_sizes,
@@ -191,6 +206,7 @@ EdgePlan make_edge_plan(const Edges& unsorted,
         std::lower_bound(part.begin(), part.end(), src[e]) - part.begin() + (own ? 0 : num_kept);
   }
   plan.index = make_edge_index(rows, dst, plan.halo.num_rows(), plan.destinations.size());
+  if (plan.halo.num_halo > 0) put_interior_first(plan.index, rows, dst, num_kept);
   plan.chunks = make_chunks(rows, dst, plan.index, num_chunks);
 
   plan.attributes = attributes_of(edges, plan.edges);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 #include <random>
 
 namespace askos::model {
@@ -355,6 +356,50 @@ TEST(Attention, ReadsAndWritesJoinedProjectionsInPlace) {
     EXPECT_TRUE(d_key.equal(expected.gradients[1]));
     EXPECT_TRUE(d_value.equal(expected.gradients[2]));
   }
+}
+
+/// What was computed before the halo came is part of the same result, bit by bit.
+TEST(Attention, GoesOnFromTheInterior) {
+  const Sizes sizes = {.batch = 2,
+                       .sources = 30,
+                       .destinations = 20,
+                       .edges = 40,
+                       .heads = 4,
+                       .channels = 16,
+                       .features = 5};
+  Problem problem = make_problem(sizes, 9);
+  const auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
+  const at::Tensor own = single(random({2, 20, 4 * sizes.width()}, 91)).set_requires_grad(true);
+  const at::Tensor halo = single(random({2, 10, 2 * sizes.width()}, 92)).set_requires_grad(true);
+  const AttentionEdges edges = {single(problem.inputs[3]), single(problem.inputs[4]),
+                                single(problem.inputs[5])};
+  JoinedAttentionInput input = {
+      .destinations = own, .sources = {}, .halo = {}, .edges = edges, .num_heads = 4};
+  std::vector<std::int64_t> order(20);
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto waits = [&](std::int64_t i) {
+    return problem.index.src.masked_select(problem.index.dst.eq(i)).ge(20).any().item<bool>();
+  };
+  const auto border =
+      std::stable_partition(order.begin(), order.end(), [&](std::int64_t i) { return !waits(i); });
+  EdgeIndex split = problem.index;
+  split.interior_first = at::tensor(order, at::kLong);
+  split.num_interior = border - order.begin();
+  ASSERT_GT(split.num_interior, 0);
+  ASSERT_LT(split.num_interior, 20);
+
+  const StartedAttention started = start_joined_attention(input, split);
+  input.halo = halo;
+  const at::Tensor in_two = joined_attention(input, split, started);
+  torch::autograd::backward({in_two}, {single(problem.g)});
+  const Six of_two = {own.grad().clone(), halo.grad().clone()};
+  own.grad().zero_();
+  halo.grad().zero_();
+  const at::Tensor at_once = joined_attention(input, problem.index);
+  torch::autograd::backward({at_once}, {single(problem.g)});
+  EXPECT_TRUE(in_two.equal(at_once));
+  EXPECT_TRUE(of_two[0].equal(own.grad()));
+  EXPECT_TRUE(of_two[1].equal(halo.grad()));
 }
 
 TEST(Attention, KeepsWhatIsNotANumber) {

@@ -52,10 +52,22 @@ struct JoinedAttentionInput {
   int num_heads = 1;
 };
 
+/// Results that are there before the halo is.
+struct StartedAttention {
+  at::Tensor out;      ///< undefined: nothing was started
+  at::Tensor weights;  ///< of the softmax, for backward
+};
+
+/// Attends at the interior destinations of `index`, which read no row of the halo; the halo of
+/// `input` is not looked at. Records no gradient: `joined_attention` does, for all destinations.
+[[nodiscard]] StartedAttention start_joined_attention(const JoinedAttentionInput& input,
+                                                      const EdgeIndex& index);
+
 /// Returns self + `attention`, reading each part and writing its gradient in place: nothing is
-/// split, joined or copied.
+/// split, joined or copied. Goes on with what was `started` from the same input.
 [[nodiscard]] at::Tensor joined_attention(const JoinedAttentionInput& input,
-                                          const EdgeIndex& index);
+                                          const EdgeIndex& index,
+                                          const StartedAttention& started = {});
 
 /// `attention` from LibTorch operations, `e` formed for every edge. Slow; the oracle of all others.
 [[nodiscard]] at::Tensor composite_attention(const AttentionInput& input, const EdgeIndex& index);

@@ -27,6 +27,10 @@ struct EdgeIndex {
       destination_offsets;    ///< [destination + 1]: edges into i are [offsets[i], offsets[i+1])
   at::Tensor source_offsets;  ///< [source + 1], into source_edges
   at::Tensor source_edges;    ///< [edge]: edge numbers by source, stable
+  /// [destination]: the first `num_interior` read only sources that are at hand before those of
+  /// other ranks arrive; undefined: all are at hand
+  at::Tensor interior_first = {};
+  std::int64_t num_interior = 0;
 
   [[nodiscard]] std::int64_t num_edges() const { return src.size(0); }
 };
