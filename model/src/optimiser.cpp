@@ -4,6 +4,7 @@
 #include <askos/model/optimiser.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -18,6 +19,22 @@ double half_cosine(double course) {
   return (1 + std::cos(std::numbers::pi * course)) / 2;
 }
 
+/// Adds up in several sums at once: one alone would wait for each addition.
+template <typename T>
+double sum_of_squares(const T* values, std::int64_t size) {
+  constexpr std::int64_t kSums = 8;
+  std::array<double, kSums> sums = {};
+  std::int64_t i = 0;
+  for (; i + kSums <= size; i += kSums) {
+    for (std::int64_t s = 0; s < kSums; ++s) {
+      const auto value = static_cast<double>(values[i + s]);
+      sums[static_cast<std::size_t>(s)] += value * value;
+    }
+  }
+  for (; i < size; ++i) sums[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 template <typename T>
 double norm_of(std::span<const T> values) {
   const auto size = static_cast<std::int64_t>(values.size());
@@ -25,12 +42,9 @@ double norm_of(std::span<const T> values) {
   parallel_for(static_cast<std::int64_t>(sums.size()), 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto block = begin; block < end; ++block) {
-                   double sum = 0;
-                   for (auto i = block * kGrain; i < std::min(size, (block + 1) * kGrain); ++i) {
-                     const auto value = static_cast<double>(values[static_cast<std::size_t>(i)]);
-                     sum += value * value;
-                   }
-                   sums[static_cast<std::size_t>(block)] = sum;
+                   const auto first = block * kGrain;
+                   sums[static_cast<std::size_t>(block)] =
+                       sum_of_squares(values.data() + first, std::min(kGrain, size - first));
                  }
                });
   return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
