@@ -121,12 +121,13 @@ void check_ensemble(Faults& faults, const RunConfig& config) {
       is_ensemble == (config.training.loss.error == model::ErrorKind::kCrps), "training.loss",
       is_ensemble ? "crps, for more than one member" : "another than crps, for a single member");
   const int per_model = run.ranks_per_model == 0 ? run.ranks : run.ranks_per_model;
+  if (per_model <= 0 || !divides(per_model, run.ranks)) return;  // a fault of its own
   const int per_ensemble = run.ranks_per_ensemble == 0 ? per_model : run.ranks_per_ensemble;
-  faults.require(per_model > 0 && per_ensemble % per_model == 0 && divides(per_ensemble, run.ranks),
+  faults.require(per_ensemble % per_model == 0 && divides(per_ensemble, run.ranks),
                  "run.ranks_per_ensemble",
                  "a multiple of run.ranks_per_model that divides run.ranks (0: one model)");
-  faults.require(per_model > 0 && divides(per_ensemble / per_model, config.members),
-                 "model.members", "a multiple of run.ranks_per_ensemble / run.ranks_per_model");
+  faults.require(divides(per_ensemble / per_model, config.members), "model.members",
+                 "a multiple of run.ranks_per_ensemble / run.ranks_per_model");
 }
 
 void check_run(Faults& faults, const RunOptions& run) {
