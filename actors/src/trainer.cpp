@@ -5,6 +5,7 @@
 #include <askos/actors/trainer.hpp>
 #include <askos/base/error.hpp>
 #include <askos/model/memory.hpp>
+#include <askos/model/scalers.hpp>
 
 #include <ATen/ATen.h>
 
@@ -22,7 +23,8 @@ std::vector<double> loss_weights(const RunContext& run) {
     deviations.push_back(variable.statistics.stdev);
     tendencies.push_back(variable.tendency.stdev);
   }
-  return model::tendency_variance_weights(deviations, tendencies);
+  return model::tendency_weights(deviations, tendencies, std::vector<bool>(deviations.size(), true),
+                                 /*squared=*/true);
 }
 
 std::vector<model::Scaler> make_scalers(const RankContext& rank) {

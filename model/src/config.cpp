@@ -62,6 +62,10 @@ void check_ornstein(Faults& faults, const DatasetConfig& dataset) {
   }
   faults.check(dataset.residual != Residual::kSpectralOrnstein || ornstein.num_degrees >= 2,
                "ornstein.num_degrees must be at least 2");
+  faults.check(!ornstein.low_pass || dataset.residual == Residual::kSpectralOrnstein,
+               "ornstein.low_pass is for spectral residuals");
+  faults.check(!ornstein.low_pass || ornstein.theta.empty() || ornstein.theta[0] < 0.5,
+               "ornstein.theta must be below 0.5 with a low pass");
 }
 
 void check_dataset(Faults& faults, const DatasetConfig& dataset, const ModelConfig& config) {

@@ -36,11 +36,18 @@ std::vector<std::int64_t> rings_of(const Nodes& nodes) {
       .with("latitudes", num_rings);
 }
 
-/// Zeros of the Legendre polynomial of degree n, falling, by Newton's method.
-std::vector<double> legendre_zeros(std::size_t n) {
-  std::vector<double> zeros(n);
+/// Sines of the n Gaussian latitudes, falling: the zeros of the Legendre polynomial of degree n, by
+/// Newton's method. Their weights add up to 2.
+struct GaussianLatitudes {
+  std::vector<double> sines;
+  std::vector<double> weights;
+};
+
+GaussianLatitudes gaussian_latitudes(std::size_t n) {
+  GaussianLatitudes latitudes{std::vector<double>(n), std::vector<double>(n)};
   for (std::size_t k = 0; k < n; ++k) {
     double x = std::cos(kPi * (static_cast<double>(k) + 0.75) / (static_cast<double>(n) + 0.5));
+    double slope = 1;
     for (int iteration = 0; iteration < 20; ++iteration) {
       double before = 1;
       double value = x;
@@ -48,12 +55,13 @@ std::vector<double> legendre_zeros(std::size_t n) {
         const auto d = static_cast<double>(l);
         before = std::exchange(value, ((2 * d - 1) * x * value - (d - 1) * before) / d);
       }
-      const double slope = static_cast<double>(n) * (x * value - before) / (x * x - 1);
+      slope = static_cast<double>(n) * (x * value - before) / (x * x - 1);
       x -= value / slope;
     }
-    zeros[k] = x;
+    latitudes.sines[k] = x;
+    latitudes.weights[k] = 2 / ((1 - x * x) * slope * slope);
   }
-  return zeros;
+  return latitudes;
 }
 
 /// Normalised associated Legendre functions at x, [l][m], divided by 4 pi.
@@ -80,7 +88,7 @@ std::vector<std::vector<double>> legendre_functions(double x, int num_degrees) {
 
 at::Tensor harmonics(const Nodes& nodes, int num_degrees, comm::Range range) {
   const auto rings = rings_of(nodes);
-  const auto zeros = legendre_zeros(rings.size());
+  const auto sines = gaussian_latitudes(rings.size()).sines;
   const std::int64_t n = num_degrees;
   const at::Tensor table = at::zeros({range.size(), n * n * 2}, at::kDouble);
   double* row = table.data_ptr<double>();
@@ -89,7 +97,7 @@ at::Tensor harmonics(const Nodes& nodes, int num_degrees, comm::Range range) {
     const std::int64_t begin = std::max(range.begin, first);
     const std::int64_t end = std::min(range.end, first + rings[k]);
     if (begin >= end) continue;
-    const auto p = legendre_functions(zeros[k], num_degrees);
+    const auto p = legendre_functions(sines[k], num_degrees);
     for (std::int64_t node = begin; node < end; ++node) {
       const double lon =
           2 * kPi * static_cast<double>(node - first) / static_cast<double>(rings[k]);
@@ -103,6 +111,46 @@ at::Tensor harmonics(const Nodes& nodes, int num_degrees, comm::Range range) {
     }
   }
   return table;
+}
+
+SphericalFilter::SphericalFilter(const Nodes& nodes, at::ScalarType dtype)
+    : rings_(rings_of(nodes)) {
+  const auto n = static_cast<std::int64_t>(rings_.size());
+  const auto latitudes = gaussian_latitudes(rings_.size());
+  const at::Tensor functions = at::empty({n, n, n}, at::kDouble);  // [ring, l, m]
+  double* next = functions.data_ptr<double>();
+  for (const double sine : latitudes.sines) {
+    for (const auto& of_degree : legendre_functions(sine, static_cast<int>(n))) {
+      next = std::copy(of_degree.begin(), of_degree.end(), next);
+    }
+  }
+  synthesis_ = functions.to(dtype);
+  // The mean over a ring stands for an integral over longitudes; functions come divided by 4 pi.
+  const at::Tensor weights = at::tensor(latitudes.weights, at::kDouble) * (8 * kPi * kPi);
+  analysis_ = (functions * weights.view({-1, 1, 1})).to(dtype);
+}
+
+at::Tensor SphericalFilter::operator()(const at::Tensor& x, const at::Tensor& gains) const {
+  const std::int64_t n = num_degrees();
+  std::vector<at::Tensor> waves;  // of each ring: [batch, field, m, 2]
+  std::int64_t first = 0;
+  for (const std::int64_t size : rings_) {
+    const at::Tensor wave = at::fft_rfft(x.narrow(2, first, size), {}, -1, "forward");
+    const std::int64_t kept = std::min(n, wave.size(2));
+    waves.push_back(
+        at::constant_pad_nd(at::view_as_real(wave.narrow(2, 0, kept)), {0, 0, 0, n - kept}));
+    first += size;
+  }
+  // [batch, field, ring, m, 2] to coefficients [batch, field, l, m, 2] and back.
+  const at::Tensor coefficients = at::einsum("bvkmc,klm->bvlmc", {at::stack(waves, 2), analysis_});
+  const at::Tensor filtered = coefficients * gains.view({1, -1, n, 1, 1});
+  const at::Tensor kept = at::einsum("bvlmc,klm->bvkmc", {filtered, synthesis_});
+  std::vector<at::Tensor> rings;
+  for (std::size_t k = 0; k < rings_.size(); ++k) {
+    const at::Tensor wave = kept.select(2, static_cast<std::int64_t>(k)).contiguous();
+    rings.push_back(at::fft_irfft(at::view_as_complex(wave), rings_[k], -1, "forward"));
+  }
+  return at::cat(rings, 2);
 }
 
 }  // namespace askos::model

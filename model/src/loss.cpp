@@ -146,21 +146,6 @@ Scaler time_weights(const std::vector<double>& weights) {
   return {"time_weights", along(1, weights)};
 }
 
-std::vector<double> tendency_variance_weights(const std::vector<double>& deviations,
-                                              const std::vector<double>& tendency_deviations) {
-  ASKOS_CHECK(deviations.size() == tendency_deviations.size());
-  std::vector<double> weights;
-  for (std::size_t v = 0; v < deviations.size(); ++v) {
-    if (!(tendency_deviations[v] > 0)) {
-      throw Error(Errc::kInvalidInput, "a variable that never changes cannot be weighed by change")
-          .with("variable", v);
-    }
-    const double ratio = deviations[v] / tendency_deviations[v];
-    weights.push_back(ratio * ratio);
-  }
-  return weights;
-}
-
 Scaler slice_grid(const Scaler& scaler, comm::Range grid) {
   if (scaler.values.size(2) == 1) return scaler;
   return {scaler.name, scaler.values.narrow(2, grid.begin, grid.size())};

@@ -20,6 +20,8 @@ constexpr std::array kPresence{
     Clue{".mlp.0.gate_proj", "mlp_implementation"},
     Clue{".mlp.0.value_proj", "mlp_implementation"},
     Clue{".node_dst_mlp.mlp.", "mlp_implementation"},
+    Clue{".scale.weight", "noise injector (conditional norms)"},
+    Clue{".scale.bias", "noise injector (conditional norms)"},
     Clue{"node_attributes.", "node trainables, names of datasets and hidden nodes"},
     Clue{"_graph_provider", "edge trainables, names of datasets"},
     Clue{"processor.proc.", "processor.num_layers"},
@@ -45,6 +47,9 @@ constexpr std::array kShape{
          "input variables, n_step_input, node trainables, decoder target, num_channels"},
     Clue{"node_data_extractor", "output variables, n_step_output, num_channels"},
     Clue{"norm_min_val", "bounding"},
+    Clue{"residual.", "residual: regressors, lmax; prognostic variables"},
+    Clue{"noise_injector.", "noise injector: channels; num_channels"},
+    Clue{".scale.", "noise injector: channels; num_channels"},
     Clue{".proc.", "num_channels, attn_channels"},
 };
 

@@ -230,12 +230,15 @@ std::vector<at::Tensor> Network::forward_all(const std::vector<at::Tensor>& x,
         .with("inputs", x.size())
         .with("datasets", parts.datasets.size());
   }
+  std::vector<at::Tensor> seen;
   std::vector<at::Tensor> encoded;
   std::vector<at::Tensor> latents;
   const at::Tensor hidden = for_batch(parts.hidden->all(), x[0].size(0));
   for (const Dataset& dataset : parts.datasets) {
-    const at::Tensor& fields = x[encoded.size()];
+    at::Tensor fields = x[encoded.size()];
     dataset.inputs->check(fields, parts.parameters.dtype(), dataset.own.size(), parts.plan.rank);
+    if (dataset.residual) fields = dataset.residual->seen(fields, dataset.plan.sizes, parts.ranks);
+    seen.push_back(fields);
     encoded.emplace_back();
     if (!dataset.encoder_edges) continue;
     encoded.back() = dataset.inputs->encoded(fields, options);
@@ -252,7 +255,7 @@ std::vector<at::Tensor> Network::forward_all(const std::vector<at::Tensor>& x,
   for (const Dataset& dataset : parts.datasets) {
     const std::size_t d = results.size();
     results.emplace_back();
-    if (dataset.decoder) results[d] = parts.output(dataset, processed, x[d], encoded[d]);
+    if (dataset.decoder) results[d] = parts.output(dataset, processed, seen[d], encoded[d]);
   }
   return results;
 }

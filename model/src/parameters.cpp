@@ -30,14 +30,12 @@ std::string join(const std::vector<std::string>& names) {
   return text;
 }
 
-void refuse_not_finite(const NamedTensors& state) {
+std::vector<std::string> not_finite(const NamedTensors& state) {
   std::vector<std::string> found;
   for (const auto& [name, tensor] : state) {
     if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) found.push_back(name);
   }
-  if (!found.empty()) {
-    throw Error(Errc::kInvalidInput, "weights are not finite").with("tensors", join(found));
-  }
+  return found;
 }
 
 }  // namespace
@@ -118,15 +116,19 @@ void Parameters::load(const NamedTensors& state) {
   for (const auto& [name, tensor] : state) {
     if (!known.contains(name)) unknown.push_back(name);
   }
+  const auto broken = not_finite(state);
   if (!missing.empty() || !unknown.empty() || !misshapen.empty()) {
     const auto explanations = explain_misfit(missing, unknown, misshapen);
     throw Error(Errc::kInvalidInput, "weights do not fit the model")
         .with("missing", join(missing))
         .with("unknown", join(unknown))
         .with("misshapen", join(misshapen))
+        .with("not_finite", join(broken))
         .with("check_in_the_configuration", join(explanations));
   }
-  refuse_not_finite(state);
+  if (!broken.empty()) {
+    throw Error(Errc::kInvalidInput, "weights are not finite").with("tensors", join(broken));
+  }
   const c10::AutoGradMode no_grad(false);
   for (auto& entry : parameters_) entry.tensor.copy_(state.at(entry.name));
   for (auto& entry : buffers_) entry.tensor.copy_(state.at(entry.name));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "faults.hpp"
+#include "mappings.hpp"
 
 #include <askos/model/preprocessing.hpp>
 
@@ -121,9 +122,19 @@ Preprocessing::Preprocessing(std::vector<std::string> names,
     for (const auto& [name, filling] : config.fillings) known(name, "imputation");
     processors_.emplace_back(std::move(replacements));
   };
+  const auto make_remapper = [&](const RemapperConfig& config) {
+    std::vector<Mapped> mappings;
+    for (const auto& [name, mapping] : config.mappings) {
+      check_mapping(faults, name, mapping);
+      mappings.push_back({known(name, "mapping"), mapping});
+    }
+    processors_.emplace_back(std::move(mappings));
+  };
   for (const Step& step : steps) {
     if (const auto* normaliser = std::get_if<NormaliserConfig>(&step)) {
       make_normaliser(*normaliser);
+    } else if (const auto* remapper = std::get_if<RemapperConfig>(&step)) {
+      make_remapper(*remapper);
     } else {
       make_imputer(std::get<ImputerConfig>(step));
     }
@@ -162,6 +173,21 @@ void Preprocessing::fill(at::Tensor& x,
   }
 }
 
+void Preprocessing::map(at::Tensor& x, const std::vector<Mapped>& mappings, VariableSet set) const {
+  for (const Mapped& mapped : mappings) {
+    const std::int64_t v = within(positions(set), mapped.variable);
+    if (v < 0) continue;
+    const at::Tensor values = x.select(-1, v);
+    if (!can_map(mapped.mapping, values)) {
+      throw Error(Errc::kInvalidInput, "a value is beyond what its mapping takes")
+          .with("variable", names_[static_cast<std::size_t>(mapped.variable)])
+          .with("smallest", at::nan_to_num(values).min().item<double>())
+          .with("largest", at::nan_to_num(values).max().item<double>());
+    }
+    values.copy_(mapped_values(mapped.mapping, values));
+  }
+}
+
 Preprocessing::Processed Preprocessing::apply(const at::Tensor& raw, VariableSet set) const {
   const auto& variables = positions(set);
   if (raw.dim() != 4 || raw.size(3) != static_cast<std::int64_t>(variables.size())) {
@@ -175,6 +201,8 @@ Preprocessing::Processed Preprocessing::apply(const at::Tensor& raw, VariableSet
     if (const auto* normaliser = std::get_if<Normaliser>(&processor)) {
       processed.x.mul_(normaliser->factor.index_select(0, index).to(raw.dtype()))
           .add_(normaliser->offset.index_select(0, index).to(raw.dtype()));
+    } else if (const auto* mappings = std::get_if<std::vector<Mapped>>(&processor)) {
+      map(processed.x, *mappings, set);
     } else {
       processed.missing.push_back(processed.x.select(1, 0).isnan());
       fill(processed.x, std::get<std::vector<Replacement>>(processor), set);
@@ -199,6 +227,15 @@ at::Tensor Preprocessing::undo(const at::Tensor& y,
     if (const auto* normaliser = std::get_if<Normaliser>(&*processor)) {
       raw.sub_(normaliser->offset.index_select(0, index).to(raw.dtype()))
           .div_(normaliser->factor.index_select(0, index).to(raw.dtype()));
+      continue;
+    }
+    if (const auto* mappings = std::get_if<std::vector<Mapped>>(&*processor)) {
+      for (const Mapped& mapped : *mappings) {
+        const std::int64_t v = within(output_, mapped.variable);
+        if (v < 0) continue;
+        const at::Tensor values = raw.select(-1, v);
+        values.copy_(unmapped_values(mapped.mapping, values));
+      }
       continue;
     }
     if (mask == missing.rend()) continue;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "residual.hpp"
 
-#include "harmonics.hpp"
+#include "whole_grid.hpp"
 
 #include <askos/base/error.hpp>
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,10 @@ namespace {
 
 std::int64_t position(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) - names.begin();
+}
+
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// Start values of the number whose logistic function, squeezed above the margin, is theta.
@@ -98,6 +103,54 @@ ResidualConnection::ResidualConnection(Parameters& parameters,
   if (!config.with_mean) kept_.select(0, 1).zero_();
   parameters.buffer(name + ".muzero", kept_);
   harmonics_ = harmonics(grid.nodes, config.num_degrees, own).to(parameters.dtype());
+  if (config.low_pass) low_pass_.emplace(parameters, dataset, grid.nodes, harmonics_);
+}
+
+LowPass::LowPass(Parameters& parameters,
+                 const DatasetConfig& dataset,
+                 const Nodes& nodes,
+                 at::Tensor harmonics)
+    : filter_(nodes, parameters.dtype()),
+      harmonics_(std::move(harmonics)),
+      blends_(dataset.ornstein.anti_aliasing) {
+  const OrnsteinConfig& config = dataset.ornstein;
+  std::vector<std::int64_t> variables;
+  for (std::size_t v = 0; v < dataset.variables.input.size(); ++v) {
+    const std::string& name = dataset.variables.input[v];
+    if (has(dataset.variables.output, name) && !has(config.unfiltered, name)) {
+      variables.push_back(static_cast<std::int64_t>(v));
+    }
+  }
+  variables_ = at::tensor(variables, at::kLong);
+  const auto count = static_cast<std::int64_t>(variables.size());
+  const std::int64_t degrees = filter_.num_degrees();
+  const std::int64_t n = config.num_degrees;
+  const double theta = std::max(config.theta.empty() ? 0 : config.theta[0], 0.01);
+  const double root = std::sqrt(theta / (0.5 - theta) / static_cast<double>(degrees));
+  const std::string name = "residual." + dataset.name;
+  roots_ = parameters.constant(name + ".filter", {count, degrees}, root);
+  blend_ = parameters.constant(name + ".walias", {count, n, n, 2}, 0);
+}
+
+at::Tensor LowPass::operator()(const at::Tensor& x,
+                               const comm::ShardSizes& sizes,
+                               comm::Communicator& ranks) const {
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const at::Tensor odds = roots_.square().cumsum(1);
+  const at::Tensor gains = 1 / (1 + odds);
+  const at::Tensor last = x.select(1, -1);
+  const at::Tensor fields = last.index_select(2, variables_);
+  at::Tensor smooth =
+      on_whole_grid(fields, sizes, ranks, [&](const at::Tensor& whole, comm::Range own) {
+        const at::Tensor gain = gains.narrow(0, own.begin, own.size());
+        return filter_(whole.transpose(1, 2), gain).transpose(1, 2).contiguous();
+      });
+  if (blends_) {
+    const at::Tensor share = at::sigmoid(at::matmul(harmonics_, blend_.flatten(1).t()));
+    smooth = share * fields + (1 - share) * smooth;
+  }
+  const at::Tensor seen = last.index_copy(2, variables_, smooth).unsqueeze(1);
+  return at::cat({x.narrow(1, 0, x.size(1) - 1), seen}, 1);
 }
 
 /// last [batch, own node, input variable]; gives [batch, own node, prognostic variable].

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <askos/comm/partition.hpp>
-#include <askos/model/graph.hpp>
+#include "sparse_operator.hpp"
 
-#include <ATen/core/Tensor.h>
+#include <askos/comm/partition.hpp>
 
 namespace askos::comm {
 class Communicator;
@@ -23,18 +22,8 @@ class Truncation {
                                       comm::Communicator& ranks) const;
 
  private:
-  struct Matrix {
-    std::int64_t num_rows = 0;
-    std::int64_t num_columns = 0;
-    at::Tensor rows;     // int64 [entry]
-    at::Tensor columns;  // int64 [entry]
-    at::Tensor values;   // [entry, 1]
-  };
-  static Matrix make(const SparseMatrix& matrix, at::ScalarType dtype);
-  static at::Tensor apply(const Matrix& matrix, const at::Tensor& x);
-
-  Matrix down_;
-  Matrix up_;
+  SparseOperator down_;
+  SparseOperator up_;
 };
 
 }  // namespace askos::model

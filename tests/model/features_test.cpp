@@ -269,6 +269,19 @@ TEST(Residual, SpectralOrnsteinIsTheSameOnAnyLayout) {
   });
 }
 
+TEST(Residual, LowPassIsTheSameOnAnyLayout) {
+  ModelConfig config = small_config();
+  config.residual = Residual::kSpectralOrnstein;
+  for (const bool anti_aliasing : {true, false}) {
+    config.ornstein = {
+        .theta = {0.2}, .regressors = {"f"}, .low_pass = true, .anti_aliasing = anti_aliasing};
+    if (anti_aliasing) config.ornstein.unfiltered = {"b"};
+    expect_same_on_any_layout(config, ring_graph());
+  }
+  config.ornstein.theta = {0.5};
+  EXPECT_THROW(validate(config), Error);
+}
+
 TEST(Residual, SpectralOrnsteinStartsUniform) {
   ModelConfig config = small_config();
   config.zero_output_layer = true;

@@ -1,5 +1,5 @@
-foreach(test IN ITEMS attention ensemble_training features graph loss memory_plan migration parity preprocessing
-        reference_cases sharding training)
+foreach(test IN ITEMS attention ensemble_training features graph loss memory_plan migration parity
+        preprocessing reference_cases scalers sharding training)
   askos_add_test(model/${test}_test PCH_FROM askos_model
     LIBRARIES askos_parity)
   target_compile_definitions(model_${test}_test PRIVATE

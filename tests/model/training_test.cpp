@@ -317,10 +317,5 @@ TEST(NodeWeights, AreSharesOfTheWholeGrid) {
   EXPECT_THROW((void)node_weights({0, 0}, 0, 1), Error);
 }
 
-TEST(TendencyVarianceWeights, AreRatiosOfVariances) {
-  EXPECT_THAT(tendency_variance_weights({2, 3}, {1, 6}), ::testing::ElementsAre(4, 0.25));
-  EXPECT_THROW((void)tendency_variance_weights({1}, {0}), Error);
-}
-
 }  // namespace
 }  // namespace askos::model::test

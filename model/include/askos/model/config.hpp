@@ -63,6 +63,12 @@ struct OrnsteinConfig {
   /// Spectral only: coefficients are spherical harmonics of degree and order below this.
   int num_degrees = 2;
   bool with_mean = true;  ///< spectral only: false keeps mu at 0
+  /// Spectral only: the last input step is smoothed first, by a learnt share of each degree of its
+  /// harmonics, in all prognostic variables but `unfiltered`. As in the reference the encoder sees
+  /// it smoothed too.
+  bool low_pass = false;
+  bool anti_aliasing = true;  ///< of the low pass: blends with the field as it was, by a learnt map
+  std::vector<std::string> unfiltered = {};
 };
 
 /// Keeps output variables within limits, in normalised units. The leaky kinds let 1 % of what is

@@ -37,11 +37,6 @@ struct Scaler {
 /// Returns the part of a scaler of the whole grid that belongs to a shard.
 [[nodiscard]] Scaler slice_grid(const Scaler& scaler, comm::Range grid);
 
-/// Returns weights of variables that make the loss count errors in units of what changes:
-/// variance / variance of the tendency over one step, both of the same (say raw) unit.
-[[nodiscard]] std::vector<double> tendency_variance_weights(
-    const std::vector<double>& deviations, const std::vector<double>& tendency_deviations);
-
 /// The error of one prediction y of one truth x, d = y - x.
 enum class ErrorKind : std::uint8_t {
   kSquared,   ///< d^2

@@ -6,6 +6,7 @@
 #include <askos/model/network.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -47,17 +48,51 @@ struct ImputerConfig {
   std::map<std::string, Filling> fillings = {};  ///< by variable; others are left alone
 };
 
+/// A change of one variable's values that need not be a line.
+struct Mapping {
+  enum class Kind : std::uint8_t {
+    kNone,
+    kLog1p,         ///< ln(1 + x)
+    kSqrt,          ///< of x >= 0
+    kBoxCox,        ///< (x^exponent - 1) / exponent; ln x for exponent 0
+    kPower,         ///< x^exponent of x >= 0
+    kAtanh,         ///< atanh(tanh(rho) (2 x - 1)) / rho, of x in [0, 1]; x for rho 0
+    kAsinh,         ///< asinh(scale x)
+    kAffine,        ///< scale x + shift
+    kDisplaceAtoms  ///< values at or beyond an atom go to its target; back: clamped to the atoms
+  };
+  Kind kind = Kind::kNone;
+  double exponent = 0.5;          ///< of kBoxCox, kPower
+  bool clip_negative = false;     ///< of those: x < 0 counts as 0
+  bool linear_above_one = false;  ///< kPower: beyond 1 along the tangent
+  double rho = 2;
+  double scale = 1;
+  double shift = 0;
+  struct Atom {
+    double value = 0;
+    double target = 0;  ///< beyond the value: below a lower atom, above an upper one
+  };
+  std::optional<Atom> lower = {};
+  std::optional<Atom> upper = {};
+  double tolerance = 0;  ///< of values near an atom
+};
+
+struct RemapperConfig {
+  std::map<std::string, Mapping> mappings = {};  ///< by variable; others are left alone
+};
+
 /// Which variables the last axis of a tensor holds, each set in the order of the dataset.
 enum class VariableSet : std::uint8_t { kAll, kInput, kOutput };
 
-/// Pre- and post-processing of one dataset: normalisers and imputers, applied in order and undone
-/// in reverse. Holds no reference to what made it; safe to use from several threads.
+/// Pre- and post-processing of one dataset: normalisers, mappings and imputers, applied in order
+/// and undone in reverse. Holds no reference to what made it; safe to use from several threads.
 class Preprocessing {
  public:
-  using Step = std::variant<NormaliserConfig, ImputerConfig>;
+  using Step = std::variant<NormaliserConfig, ImputerConfig, RemapperConfig>;
 
   /// `names` are all variables of the dataset, of which `variables` are the model's. Throws one
-  /// `Errc::kInvalidInput` that lists unknown names and statistics that cannot scale.
+  /// `Errc::kInvalidInput` that lists unknown names, statistics that cannot scale and mappings that
+  /// cannot be undone.
   Preprocessing(std::vector<std::string> names,
                 const Variables& variables,
                 const Statistics& statistics,
@@ -70,7 +105,8 @@ class Preprocessing {
   };
 
   /// raw [batch, time, own node, variable of the set], physical units, NaN where missing; is not
-  /// changed. Throws `Errc::kInvalidInput` if a value is missing that no imputer replaces.
+  /// changed. Throws `Errc::kInvalidInput` if a value is missing that no imputer replaces, or is
+  /// none that its variable's mapping takes.
   [[nodiscard]] Processed apply(const at::Tensor& raw, VariableSet set) const;
 
   /// y [batch, time, own node, output variable] in the model's units; gives physical units, NaN
@@ -101,9 +137,14 @@ class Preprocessing {
     double value = 0;
     std::int64_t from = -1;  // of the dataset; >= 0: copied
   };
-  using Processor = std::variant<Normaliser, std::vector<Replacement>>;
+  struct Mapped {
+    std::int64_t variable = 0;  // of the dataset
+    Mapping mapping = {};
+  };
+  using Processor = std::variant<Normaliser, std::vector<Replacement>, std::vector<Mapped>>;
 
   [[nodiscard]] const std::vector<std::int64_t>& positions(VariableSet set) const noexcept;
+  void map(at::Tensor& x, const std::vector<Mapped>& mappings, VariableSet set) const;
   void fill(at::Tensor& x, const std::vector<Replacement>& replacements, VariableSet set) const;
 
   std::vector<std::string> names_;
