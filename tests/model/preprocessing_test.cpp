@@ -25,6 +25,7 @@ void expect_passes(const std::vector<apps::Comparison>& rows) {
 
 TEST(Preprocessing, GivesTheReferenceNumbers) {
   expect_passes(apps::run_preprocessing_case(kFolder / "preprocessing"));
+  expect_passes(apps::run_preprocessing_case(kFolder / "remapping"));
 }
 
 TEST(Preprocessing, PredictsTheReferenceNumbers) {
@@ -48,6 +49,27 @@ Preprocessing make(const std::vector<Preprocessing::Step>& steps) {
 
 at::Tensor fields(std::vector<double> values, std::int64_t num_variables) {
   return at::tensor(values, at::kDouble).view({1, 1, -1, num_variables});
+}
+
+TEST(Preprocessing, RefusesWhatAMappingDoesNotTake) {
+  using Kind = Mapping::Kind;
+  for (const auto& [kind, value] : {std::pair{Kind::kLog1p, -1.0},
+                                    {Kind::kSqrt, -0.1},
+                                    {Kind::kPower, -0.1},
+                                    {Kind::kBoxCox, -0.1},
+                                    {Kind::kAtanh, 1.1}}) {
+    const Preprocessing preprocessing = make({RemapperConfig{{{"a", {.kind = kind}}}}});
+    try {
+      (void)preprocessing.apply(fields({-9, 0.5, -9, value}, 2), VariableSet::kInput);
+      FAIL() << static_cast<int>(kind);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::kInvalidInput);
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("variable=a"));
+    }
+  }
+  EXPECT_THROW(make({RemapperConfig{{{"zz", {}}}}}), Error);
+  EXPECT_THROW(make({RemapperConfig{{{"a", {.kind = Kind::kPower, .exponent = 0}}}}}), Error);
+  EXPECT_THROW(make({RemapperConfig{{{"a", {.kind = Kind::kAffine, .scale = 0}}}}}), Error);
 }
 
 TEST(Preprocessing, ProcessesAShardLikeTheWhole) {

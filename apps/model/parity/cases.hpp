@@ -29,6 +29,11 @@ struct ParityOptions {
 /// Returns how `options` spread `model`.
 [[nodiscard]] Layout make_layout(const ModelCase& model, const ParityOptions& options);
 
+/// Compares what a run of the case in `dtype` gave with what the case stores.
+[[nodiscard]] std::vector<Comparison> compare_with_case(const ModelCase& model,
+                                                        const Result& result,
+                                                        DType dtype);
+
 /// Runs forward, loss and backward of a folder with model.json and compares output, loss and
 /// gradients.
 [[nodiscard]] std::vector<Comparison> run_model_case(const ModelCase& model,
@@ -37,6 +42,9 @@ struct ParityOptions {
 /// Evaluates the losses of a folder with losses.json, the grid shared by the ranks.
 [[nodiscard]] std::vector<Comparison> run_losses_case(const std::filesystem::path& folder,
                                                       const ParityOptions& options);
+
+/// Makes the scalers of a folder with scalers.json.
+[[nodiscard]] std::vector<Comparison> run_scalers_case(const std::filesystem::path& folder);
 
 /// Runs what a folder with training.json holds: a rollout with gradients, steps of AdamW, a
 /// forecast in physical units. The model is the case beside it that training.json names.

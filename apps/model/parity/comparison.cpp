@@ -10,11 +10,17 @@
 #include <sstream>
 
 namespace askos::apps {
+
+double max_abs(const at::Tensor& x) {
+  return x.numel() == 0 ? 0 : x.abs().max().item<double>();
+}
+
 namespace {
 
 constexpr std::string_view kGradient = "grad.param.";
 
-/// Throws with the names of gradients that ours or the stored ones lack.
+/// Throws with the names of gradients that ours or the stored ones lack. The reference also stores
+/// zeros for a parameter that is not trained, which is a buffer here.
 void check_names(const model::NamedTensors& ours, const model::NamedTensors& stored) {
   std::string missing;
   std::string extra;
@@ -24,7 +30,8 @@ void check_names(const model::NamedTensors& ours, const model::NamedTensors& sto
     }
   }
   for (const auto& [name, tensor] : stored) {
-    if (name.starts_with(kGradient) && !ours.contains(name.substr(kGradient.size()))) {
+    if (name.starts_with(kGradient) && !ours.contains(name.substr(kGradient.size())) &&
+        max_abs(tensor) != 0) {
       extra += (extra.empty() ? "" : ", ") + name.substr(kGradient.size());
     }
   }
@@ -36,10 +43,6 @@ void check_names(const model::NamedTensors& ours, const model::NamedTensors& sto
 }
 
 }  // namespace
-
-double max_abs(const at::Tensor& x) {
-  return x.numel() == 0 ? 0 : x.abs().max().item<double>();
-}
 
 Comparison compare(const std::string& quantity,
                    const at::Tensor& ours,

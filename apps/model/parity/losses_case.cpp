@@ -2,9 +2,11 @@
 #include "parity/cases.hpp"
 #include "parity/json_object.hpp"
 #include "parity/ranks.hpp"
+#include "parity/reference_graph.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/model/loss.hpp>
+#include <askos/model/multiscale_loss.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -19,13 +21,14 @@ constexpr std::int64_t kGrid = 3;
 /// One evaluation of losses.json, ready to run.
 struct Evaluation {
   std::string id = {};
-  model::LossOptions options = {};
-  std::vector<model::Scaler> scalers = {};  ///< of the whole grid
-  at::Tensor prediction = {};               ///< [batch, time(, member), grid, variable]
-  at::Tensor target = {};                   ///< [batch, time, grid, variable]
+  std::vector<model::LossTerm> terms = {};    ///< scalers of the whole grid
+  std::vector<model::LossScale> scales = {};  ///< of one term; empty: as it is
+  at::Tensor prediction = {};                 ///< [batch, time(, member), grid, variable]
+  at::Tensor target = {};                     ///< [batch, time, grid, variable]
 };
 
-model::LossOptions read_options(const JsonObject& json) {
+/// `json` names class and arguments, `forward` those of the call.
+model::LossOptions read_options(const JsonObject& json, const JsonObject& forward) {
   model::LossOptions options;
   using Kind = model::ErrorKind;
   const auto name = json.get<std::string>("class");
@@ -49,7 +52,6 @@ model::LossOptions read_options(const JsonObject& json) {
     init.ignore({"backend", "no_autocast"});  // how it is computed
   }
   init.refuse_unread();
-  const JsonObject forward = json.object("forward");
   options.per_variable = !forward.get<bool>("squash", true);
   options.sum_variables = forward.has("squash_mode") &&
                           forward.choose<bool>("squash_mode", {{"avg", false}, {"sum", true}});
@@ -80,42 +82,106 @@ at::Tensor with_four_axes(const at::Tensor& values, std::vector<std::int64_t> di
   return values.reshape(shape);
 }
 
+std::vector<model::Scaler> read_scalers(const nlohmann::json& list,
+                                        const std::string& place,
+                                        const TensorFile& io) {
+  std::vector<model::Scaler> scalers;
+  for (const auto& entry : list) {
+    const JsonObject scaler(entry, place + "scalers.");
+    scalers.push_back({scaler.get<std::string>("name"),
+                       with_four_axes(io.at(scaler.get<std::string>("tensor")),
+                                      scaler.get<std::vector<std::int64_t>>("dims"))});
+    scaler.refuse_unread();
+  }
+  return scalers;
+}
+
+/// The losses that a combined loss adds up, or the one that a multi-scale loss wraps.
+std::vector<model::LossTerm> read_parts(const JsonObject& json,
+                                        const std::string& place,
+                                        const TensorFile& io) {
+  const auto whole = read_scalers(json.at("scalers"), place, io);
+  std::vector<model::LossTerm> terms;
+  for (const auto& entry : json.at("parts")) {
+    const JsonObject part(entry, place + "parts.");
+    terms.push_back({.scalers = part.has("scalers")
+                                    ? read_scalers(part.at("scalers"), place + "parts.", io)
+                                    : whole,
+                     .options = read_options(part, json.object("forward"))});
+    part.refuse_unread();
+  }
+  return terms;
+}
+
+void read_combined(const JsonObject& json, Evaluation& evaluation) {
+  const JsonObject init = json.object("init");
+  const auto weights = init.get<std::vector<double>>(
+      "loss_weights", std::vector<double>(evaluation.terms.size(), 1));
+  init.refuse_unread();
+  if (weights.size() != evaluation.terms.size()) {
+    json.refuse_value("init", "as many loss_weights as parts");
+  }
+  for (std::size_t i = 0; i < weights.size(); ++i) evaluation.terms[i].weight = weights[i];
+}
+
+void read_scales(const JsonObject& json, const TensorFile& io, Evaluation& evaluation) {
+  const JsonObject init = json.object("init");
+  const auto weights = init.get<std::vector<double>>("weights");
+  const nlohmann::json& matrices = init.at("smoothing");
+  init.refuse_unread();
+  if (evaluation.terms.size() != 1 || matrices.size() != weights.size()) {
+    json.refuse_value("init", "one part, as many weights as smoothing matrices");
+  }
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    auto& scale = evaluation.scales.emplace_back();
+    scale.weight = weights[i];
+    if (matrices[i].is_null()) continue;
+    scale.smoothing = read_matrix(io, matrices[i].get<std::string>(), evaluation.target.size(2));
+  }
+}
+
 Evaluation read_evaluation(const nlohmann::json& value,
                            const std::string& place,
                            const TensorFile& io) {
   const JsonObject json(value, place);
-  json.ignore({"out_shape", "measured"});
-  Evaluation evaluation{.id = json.get<std::string>("id"), .options = read_options(json)};
-  if (json.has("parts") && !json.at("parts").is_null()) {
-    json.refuse_value("parts", "null");
-  }
-  for (const auto& entry : json.at("scalers")) {
-    const JsonObject scaler(entry, place + "scalers.");
-    evaluation.scalers.push_back({scaler.get<std::string>("name"),
-                                  with_four_axes(io.at(scaler.get<std::string>("tensor")),
-                                                 scaler.get<std::vector<std::int64_t>>("dims"))});
-    scaler.refuse_unread();
-  }
+  json.ignore({"out_shape", "measured", "parts"});
+  const auto kind = json.get<std::string>("class");
+  const JsonObject forward = json.object("forward");
+  const bool many = kind == "CombinedLoss" || kind == "MultiscaleLossWrapper";
+  Evaluation evaluation{.id = json.get<std::string>("id")};
+  evaluation.terms =
+      many ? read_parts(json, place, io)
+           : std::vector<model::LossTerm>{{.scalers = read_scalers(json.at("scalers"), place, io),
+                                           .options = read_options(json, forward)}};
   evaluation.prediction = io.at(json.get<std::string>("pred"), kNumAxes);
   evaluation.target = io.at(json.get<std::string>("target"), kNumAxes);
   if (const auto weights = json.get<std::string>("weights", ""); !weights.empty()) {
     const at::Tensor& factors = io.at(weights, kNumAxes);
-    evaluation.scalers.push_back({"weights", factors.select(kEnsemble, 0)});
+    for (auto& term : evaluation.terms) {
+      term.scalers.push_back({"weights", factors.select(kEnsemble, 0)});
+    }
   }
-  const bool crps = evaluation.options.error == model::ErrorKind::kCrps;
+  const auto of_ensembles = std::ranges::count_if(evaluation.terms, [](const auto& term) {
+    return term.options.error == model::ErrorKind::kCrps;
+  });
+  const bool crps = of_ensembles > 0;
   if (evaluation.target.size(kEnsemble) != 1 ||
+      of_ensembles % static_cast<std::ptrdiff_t>(evaluation.terms.size()) != 0 ||
       (!crps && evaluation.prediction.size(kEnsemble) != 1)) {
     throw Error(Errc::kInvalidInput, "this loss takes one member").with("case", evaluation.id);
   }
   evaluation.target = evaluation.target.squeeze(kEnsemble);
   if (!crps) evaluation.prediction = evaluation.prediction.squeeze(kEnsemble);
-  const JsonObject forward = json.object("forward");
+  if (kind == "CombinedLoss") read_combined(json, evaluation);
+  if (kind == "MultiscaleLossWrapper") read_scales(json, io, evaluation);
   if (const auto slice = forward.get<std::vector<std::int64_t>>("grid_shard_slice", {});
       !slice.empty()) {
     const comm::Range grid = {slice.at(0), slice.at(1)};
     evaluation.prediction = evaluation.prediction.narrow(-2, grid.begin, grid.size());
     evaluation.target = evaluation.target.narrow(-2, grid.begin, grid.size());
-    for (auto& scaler : evaluation.scalers) scaler = model::slice_grid(scaler, grid);
+    for (auto& term : evaluation.terms) {
+      for (auto& scaler : term.scalers) scaler = model::slice_grid(scaler, grid);
+    }
   }
   json.refuse_unread();
   return evaluation;
@@ -136,12 +202,16 @@ LossResult evaluate(const Evaluation& evaluation, int num_ranks, at::ScalarType 
     const auto shard_of = [&](const at::Tensor& whole) {
       return whole.narrow(-2, own.begin, own.size()).to(dtype).contiguous();
     };
-    model::LossTerm term = {.options = evaluation.options};
-    for (const auto& scaler : evaluation.scalers) {
-      term.scalers.push_back(model::slice_grid(scaler, own));
+    auto terms = evaluation.terms;
+    for (auto& term : terms) {
+      for (auto& scaler : term.scalers) scaler = model::slice_grid(scaler, own);
     }
     const at::Tensor y = shard_of(evaluation.prediction).clone().set_requires_grad(true);
-    const at::Tensor loss = model::total_loss(y, shard_of(evaluation.target), {term}, ranks);
+    const at::Tensor x = shard_of(evaluation.target);
+    const at::Tensor loss =
+        evaluation.scales.empty()
+            ? model::total_loss(y, x, terms, ranks)
+            : model::MultiscaleLoss(evaluation.scales, sizes, dtype)(y, x, terms[0], ranks);
     torch::autograd::backward({loss.sum()}, {});
     gradients[static_cast<std::size_t>(ranks.rank())] = y.grad();
     if (ranks.rank() == 0) out = loss.detach().flatten();

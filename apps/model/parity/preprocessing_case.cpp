@@ -22,7 +22,9 @@ namespace {
 
 using model::Filling;
 using model::ImputerConfig;
+using model::Mapping;
 using model::NormaliserConfig;
+using model::RemapperConfig;
 using model::VariableSet;
 using Method = NormaliserConfig::Method;
 
@@ -86,14 +88,73 @@ ImputerConfig read_imputer(const nlohmann::json& value,
   return config;
 }
 
+constexpr std::array<std::pair<const char*, Mapping::Kind>, 9> kMappings = {{
+    {"none", Mapping::Kind::kNone},
+    {"log1p", Mapping::Kind::kLog1p},
+    {"sqrt", Mapping::Kind::kSqrt},
+    {"boxcox", Mapping::Kind::kBoxCox},
+    {"power", Mapping::Kind::kPower},
+    {"atanh", Mapping::Kind::kAtanh},
+    {"asinh", Mapping::Kind::kAsinh},
+    {"affine", Mapping::Kind::kAffine},
+    {"displace_boundary_atoms", Mapping::Kind::kDisplaceAtoms},
+}};
+
+std::optional<Mapping::Atom> read_atom(const JsonObject& options, const std::string& side) {
+  if (!options.has(side + "_atom") || options.at(side + "_atom").is_null()) {
+    (void)options.has(side + "_target");
+    return std::nullopt;
+  }
+  return Mapping::Atom{options.get<double>(side + "_atom"), options.get<double>(side + "_target")};
+}
+
+/// `options` are the mapping's own, by the reference's names; each kind has its defaults.
+Mapping read_mapping(const JsonObject& options, Mapping::Kind kind) {
+  Mapping mapping{.kind = kind};
+  mapping.exponent =
+      options.get<double>("lambd", kind == Mapping::Kind::kPower ? 0.33 : mapping.exponent);
+  mapping.clip_negative = options.get<bool>("clip_negative", false);
+  mapping.linear_above_one = options.get<bool>("tangent_linear_above_one", false);
+  mapping.rho = options.get<double>("rho", mapping.rho);
+  mapping.scale =
+      kind == Mapping::Kind::kAsinh ? options.get<double>("c", 1) : options.get<double>("scale", 1);
+  mapping.shift = options.get<double>("shift", 0);
+  mapping.lower = read_atom(options, "lower");
+  mapping.upper = read_atom(options, "upper");
+  mapping.tolerance = options.get<double>("eps", 0);
+  options.refuse_unread();
+  return mapping;
+}
+
+/// `{"default": "none", method: [variables], "method_kwargs": {method: options}}`
+RemapperConfig read_remapper(const JsonObject& json) {
+  RemapperConfig config;
+  if (json.get<std::string>("default", "none") != "none") json.refuse_value("default", "none");
+  const nlohmann::json none = nlohmann::json::object();
+  const bool has_options = json.has("method_kwargs");
+  for (const auto& [name, kind] : kMappings) {
+    const auto variables = json.get<std::vector<std::string>>(name, {});
+    if (variables.empty()) continue;
+    const bool own = has_options && json.at("method_kwargs").contains(name);
+    const JsonObject options(own ? json.at("method_kwargs").at(name) : none,
+                             std::string("method_kwargs.") + name + ".");
+    const Mapping mapping = read_mapping(options, kind);
+    for (const auto& variable : variables) config.mappings[variable] = mapping;
+  }
+  json.refuse_unread();
+  return config;
+}
+
 model::Preprocessing::Step read_step(const JsonObject& json) {
   const auto kind = json.get<std::string>("class");
   const JsonObject config = json.object("config");
+  if (kind == "Remapper") return read_remapper(config);
   if (kind == "InputNormalizer") return read_normaliser(config, json.get<std::string>("name"));
   if (kind == "InputImputer" || kind == "ConstantImputer" || kind == "CopyImputer") {
     return read_imputer(json.at("config"), config, kind);
   }
-  json.refuse_value("class", "InputNormalizer, InputImputer, ConstantImputer or CopyImputer");
+  json.refuse_value("class",
+                    "InputNormalizer, Remapper, InputImputer, ConstantImputer or CopyImputer");
 }
 
 model::Statistics read_statistics(const TensorFile& file) {

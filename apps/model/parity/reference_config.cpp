@@ -91,8 +91,11 @@ void read_residual(const JsonObject& json, DatasetConfig& dataset) {
                       .trained = json.get<bool>("theta_train", true),
                       .regressors = json.get<std::vector<std::string>>("regressors", {}),
                       .num_degrees = json.get<int>("lmax", 2),
-                      .with_mean = json.get<bool>("use_mean", true)};
-  expect_value(json, "truncate", false);
+                      .with_mean = json.get<bool>("use_mean", true),
+                      .low_pass = json.get<bool>("truncate", false),
+                      .anti_aliasing = json.get<bool>("anti_aliasing", true)};
+  // Release 0.19 looks its tensors up in a set of integers and so skips no variable.
+  json.ignore({"skip_truncate_variables"});
   json.ignore({"truncation_down_edges_name", "truncation_up_edges_name", "edge_weight_attribute",
                "row_normalize",  // how the stored matrices were made
                "grid"});         // the nodes say

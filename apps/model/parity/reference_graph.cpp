@@ -50,20 +50,6 @@ model::Edges read_edges(const TensorFile& file,
           doubles(joined)};
 }
 
-model::SparseMatrix read_matrix(const TensorFile& file,
-                                const std::string& name,
-                                std::int64_t columns) {
-  const std::string prefix = "truncation." + name + ".";
-  if (!file.has(prefix + "crow")) {
-    return {};
-  }
-  model::SparseMatrix matrix{0, columns, integers(file.at(prefix + "crow", 1)),
-                             integers(file.at(prefix + "col", 1)),
-                             doubles(file.at(prefix + "val", 1))};
-  matrix.num_rows = static_cast<std::int64_t>(matrix.row_offsets.size()) - 1;
-  return matrix;
-}
-
 /// Names of a part's edge attributes, in order.
 std::vector<std::string> attributes(const JsonObject& json, const char* part) {
   return json.object(part).get<std::vector<std::string>>("sub_graph_edge_attributes");
@@ -92,6 +78,17 @@ model::DataGrid read_grid(const TensorFile& file,
 
 }  // namespace
 
+model::SparseMatrix read_matrix(const TensorFile& file,
+                                const std::string& name,
+                                std::int64_t columns) {
+  if (!file.has(name + ".crow")) return {};
+  model::SparseMatrix matrix{0, columns, integers(file.at(name + ".crow", 1)),
+                             integers(file.at(name + ".col", 1)),
+                             doubles(file.at(name + ".val", 1))};
+  matrix.num_rows = static_cast<std::int64_t>(matrix.row_offsets.size()) - 1;
+  return matrix;
+}
+
 model::Graph read_reference_graph(const TensorFile& file, const nlohmann::json& json) {
   const JsonObject description(json, "model.json: ");
   const auto hidden = description.get<std::string>("hidden_name", "hidden");
@@ -112,8 +109,8 @@ model::Graph read_reference_graph(const TensorFile& file, const nlohmann::json& 
   graph.data_to_hidden = grids[0].to_hidden;
   graph.hidden_to_data = grids[0].from_hidden;
   graph.data_weights = grids[0].weights;
-  graph.truncation_down = read_matrix(file, "down", graph.data.size());
-  graph.truncation_up = read_matrix(file, "up", graph.truncation_down.num_rows);
+  graph.truncation_down = read_matrix(file, "truncation.down", graph.data.size());
+  graph.truncation_up = read_matrix(file, "truncation.up", graph.truncation_down.num_rows);
   graph.more_grids.assign(std::make_move_iterator(grids.begin() + 1),
                           std::make_move_iterator(grids.end()));
   try {

@@ -15,4 +15,10 @@ namespace askos::apps {
 /// `model::validate` throws.
 [[nodiscard]] model::Graph read_reference_graph(const TensorFile& file, const nlohmann::json& json);
 
+/// Reads the matrix `<name>.crow`, `.col`, `.val` of so many columns; one without rows if there is
+/// none. What it holds is not checked.
+[[nodiscard]] model::SparseMatrix read_matrix(const TensorFile& file,
+                                              const std::string& name,
+                                              std::int64_t columns);
+
 }  // namespace askos::apps

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the cases `ensemble`, `limited_area`, `spectral` and `two_datasets` (../README.md).
+"""Makes the cases `ensemble`, `limited_area`, `spectral`, `two_datasets`, `low_pass` and
+`mean_latent` (../README.md).
 
     python make_cases.py FOLDER
 
@@ -62,7 +63,7 @@ def evaluate(model, case, x, targets, weights, noise, forward):
     model.zero_grad()
     x = {name: value.clone().requires_grad_(True) for name, value in x.items()}
     with GivenNoise(noise):
-        y = model(x, **forward)
+        y = model({n: v.clone() for n, v in x.items()}, **forward)  # a low pass writes into x
     loss = sum(LOSSES[case["loss"]["class"]](y[n], targets[n], weights[n]) for n in y)
     loss.backward()
     gradients = {n: p.grad if p.grad is not None else torch.zeros_like(p)
@@ -291,8 +292,52 @@ def two_datasets(folder, rng):
     run(folder, "two_datasets", case, graph, 2, 1, rng)
 
 
+def low_pass(folder, rng):
+    graph = make_graph({"data": gaussian_nodes(6)}, scattered_nodes(19, rng), rng)
+    case = {
+        "text": "Spectral Ornstein residual that smooths its input.",
+        "peer_class": BASE, "n_step_input": 2, "n_step_output": 1, "num_channels": 12,
+        "latent_skip": True, "latent_aggregator": "SumAggregator",
+        "processor": processor(12, 1),
+        "node_trainables": {"data": 1, "hidden": 1},
+        "loss": {"class": "MSELoss"},
+        "datasets": [one_dataset(
+            encoder=encoder(12), decoder=decoder(12),
+            residual={"class": "SpectralOrnsteinConnection", "lmax": 3, "grid": "regular",
+                      "theta_init": 0.3, "theta_buff": 0.05, "use_mean": False,
+                      "regressors": ["lsm"], "truncate": True, "anti_aliasing": True,
+                      "skip_truncate_variables": ["z_500"]})]}
+    run(folder, "low_pass", case, graph, 2, 1, rng)
+
+
+def mean_latent(folder, rng):
+    grids = {"data": scattered_nodes(31, rng), "sea": scattered_nodes(17, rng)}
+    graph = make_graph(grids, scattered_nodes(13, rng), rng, drop=0.6)
+    sea = {"dataset_name": "sea", "encoder_key": "ocean", "decoder_key": "ocean",
+           "encoder": encoder(10, num_heads=2), "decoder": decoder(10, num_heads=5),
+           "target_node_features": ["trainable_parameters", "prognostics"],
+           "residual": {"class": "ScalarOrnsteinConnection", "theta_init": 0.2,
+                        "theta_train": False},
+           "bounding": [],
+           "variables": {"dataset_order": ["ice", "mask", "sst"], "forcing": ["mask"],
+                         "diagnostic": ["ice"]}}
+    case = {
+        "name": "mean_latent",
+        "text": "Two grids whose latent states are averaged, one residual that is not trained, "
+                "few edges: some nodes have none.",
+        "peer_class": BASE, "n_step_input": 3, "n_step_output": 2, "num_channels": 10,
+        "latent_skip": False, "latent_aggregator": "MeanAggregator",
+        "processor": processor(10, 2, num_heads=1),
+        "node_trainables": {"data": 0, "sea": 2, "hidden": 1},
+        "loss": {"class": "MSELoss", "formula": "the sum of the datasets' losses"},
+        "datasets": [one_dataset(encoder=encoder(10, num_heads=1), decoder=decoder(10, num_heads=2),
+                                 residual={"class": "SkipConnection", "step": 1}), sea]}
+    run(folder, "mean_latent", case, graph, 2, 1, rng)
+
+
 if __name__ == "__main__":
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
-    for seed, make in enumerate((ensemble, limited_area, spectral, two_datasets)):
+    for seed, make in enumerate((ensemble, limited_area, spectral, two_datasets,
+                                low_pass, mean_latent)):
         make(Path(sys.argv[1]), np.random.default_rng(seed))
