@@ -126,6 +126,19 @@ TEST_F(Reference, BadInputIsNamedInOneLine) {
                  "processor.num_layers");
 }
 
+TEST_F(Reference, FieldsOfAnotherShapeAreNamed) {
+  const auto copy = folder_.path() / "shorter";
+  fs::copy(kCases / "base", copy);
+  auto file = io::read_safetensors(copy / "io.safetensors");
+  auto& array = *std::ranges::find(file.arrays, "loss.node_weights", &io::NamedArray::name);
+  --array.shape[0];
+  array.bytes.resize(array.bytes.size() - sizeof(float));
+  const std::vector<io::NamedArrayView> views(file.arrays.begin(), file.arrays.end());
+  io::write_safetensors(copy / "io.safetensors", views);
+  expect_refusal({"parity", copy.string(), "--ranks", "2"},
+                 "tensor=loss.node_weights, axis=0, expected=209, found=208");
+}
+
 TEST_F(Reference, WeightsGoThroughACheckpointAndBack) {
   const auto imported = (folder_.path() / "imported").string();
   const auto exported = folder_.path() / "exported";

@@ -19,16 +19,44 @@ at::Tensor members_in_batch(const TensorFile& io, const std::string& name) {
   return io.at(name, 5).transpose(1, 2).flatten(0, 1);
 }
 
-/// Data of a dataset; names begin with `prefix`, empty where there is one dataset. One truth is for
-/// all members: a loss of single members, not of ensembles, takes it once for each.
-Fields read_fields(const TensorFile& io, const std::string& prefix, bool of_ensembles) {
-  const at::Tensor x = io.at(prefix + "x", 5);
-  const at::Tensor target = io.at(prefix + "target", 5).squeeze(2);
+/// Sizes of a tensor's axes; -1 for any.
+using Sizes = std::vector<std::int64_t>;
+
+/// Returns a tensor of io.safetensors; throws unless it has these sizes.
+const at::Tensor& sized(const TensorFile& io, const std::string& name, const Sizes& expected) {
+  const at::Tensor& tensor = io.at(name, static_cast<std::int64_t>(expected.size()));
+  for (std::size_t axis = 0; axis < expected.size(); ++axis) {
+    const auto size = tensor.size(static_cast<std::int64_t>(axis));
+    if (expected[axis] < 0 || expected[axis] == size) continue;
+    throw Error(Errc::kShapeMismatch, "tensor does not fit graph and configuration")
+        .with("file", io.path().string())
+        .with("tensor", name)
+        .with("axis", axis)
+        .with("expected", expected[axis])
+        .with("found", size);
+  }
+  return tensor;
+}
+
+/// Data of a dataset on a grid; names begin with `prefix`, empty where there is one dataset. One
+/// truth is for all members: a loss of single members, not of ensembles, takes it once for each.
+Fields read_fields(const TensorFile& io,
+                   const std::string& prefix,
+                   const model::ModelConfig& config,
+                   const model::DatasetConfig& dataset,
+                   std::int64_t grid,
+                   bool of_ensembles) {
+  const auto num_inputs = static_cast<std::int64_t>(dataset.variables.input.size());
+  const auto num_outputs = static_cast<std::int64_t>(dataset.variables.output.size());
+  const std::int64_t steps = config.num_output_steps;
+  const at::Tensor& x = sized(io, prefix + "x", {-1, config.num_input_steps, -1, grid, num_inputs});
+  const at::Tensor target =
+      sized(io, prefix + "target", {x.size(0), steps, 1, grid, num_outputs}).squeeze(2);
   return {.x = members_in_batch(io, prefix + "x"),
           .target = of_ensembles ? target : target.repeat_interleave(x.size(2), 0),
-          .node_factors = io.at(prefix + "loss.node_weights", 1),
-          .variable_factors = doubles(io.at(prefix + "loss.variable_weights", 1)),
-          .time_factors = doubles(io.at(prefix + "loss.time_weights", 1))};
+          .node_factors = sized(io, prefix + "loss.node_weights", {grid}),
+          .variable_factors = doubles(sized(io, prefix + "loss.variable_weights", {num_outputs})),
+          .time_factors = doubles(sized(io, prefix + "loss.time_weights", {steps}))};
 }
 
 /// What the names of each dataset's tensors begin with.
@@ -81,7 +109,12 @@ Problem make_problem(const ModelCase& model) {
   const auto names = prefixes(model.config);
   const JsonObject loss = json.object("loss");
   const bool crps = loss.choose<bool>("class", {{"MSELoss", false}, {"CRPS", true}});
-  const Fields first = read_fields(io, names[0], crps);
+  const auto list = model::datasets(model.config);
+  const auto grids = model::data_grids(model.graph);
+  const auto fields = [&](std::size_t d) {
+    return read_fields(io, names[d], model.config, list[d], grids.at(d).nodes.size(), crps);
+  };
+  const Fields first = fields(0);
   Problem problem = {.config = model.config,
                      .graph = model.graph,
                      .weights = model.weights,
@@ -90,8 +123,7 @@ Problem make_problem(const ModelCase& model) {
                      .node_factors = first.node_factors,
                      .variable_factors = first.variable_factors,
                      .time_factors = first.time_factors};
-  for (std::size_t d = 1; d < names.size(); ++d)
-    problem.more.push_back(read_fields(io, names[d], crps));
+  for (std::size_t d = 1; d < names.size(); ++d) problem.more.push_back(fields(d));
   problem.forward.forecast_step = json.get<int>("forecast_step", 0);
   if (io.has("noise")) problem.forward.noise = io.at("noise", 4).flatten(0, 1);
   if (crps) {
