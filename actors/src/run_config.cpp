@@ -104,6 +104,9 @@ void check_training(Faults& faults, const TrainingConfig& training) {
   faults.require(training.rollout_every > 0, "training.rollout_every", "> 0");
   faults.require(training.average_decay >= 0 && training.average_decay < 1,
                  "training.average_decay", "0 <= decay < 1");
+  for (const auto& [parameter, weight] : training.parameter_weights) {
+    faults.require(weight >= 0, "training.parameter_weights", "weights >= 0");
+  }
   faults.require(training.learning_rate >= 0, "training.learning_rate", ">= 0");
   faults.require(training.warmup_steps >= 0, "training.warmup_steps", ">= 0");
   faults.require(training.weight_decay >= 0, "training.weight_decay", ">= 0");

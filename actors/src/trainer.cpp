@@ -9,13 +9,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 namespace askos::actors {
 namespace {
 
-std::vector<double> loss_weights(const RunContext& run) {
+std::vector<double> tendency_weights(const RunContext& run, bool squared) {
   std::vector<double> deviations;
   std::vector<double> tendencies;
   for (const auto v : run.output_variables) {
@@ -24,7 +25,27 @@ std::vector<double> loss_weights(const RunContext& run) {
     tendencies.push_back(variable.tendency.stdev);
   }
   return model::tendency_weights(deviations, tendencies, std::vector<bool>(deviations.size(), true),
-                                 /*squared=*/true);
+                                 squared);
+}
+
+/// Returns one weight per output variable. Throws `Errc::kInvalidInput` if a listed parameter is
+/// none of them.
+std::vector<double> parameter_weights(const RunContext& run) {
+  std::vector<std::string> variables;
+  for (const auto v : run.output_variables) {
+    variables.push_back(run.index->info().variables[static_cast<std::size_t>(v)].name);
+  }
+  const auto& listed = run.config.training.parameter_weights;
+  for (const auto& [parameter, weight] : listed) {
+    const bool known = std::ranges::any_of(variables, [&](const auto& variable) {
+      return model::split_name(variable).parameter == parameter;
+    });
+    if (!known) {
+      throw Error(Errc::kInvalidInput, "a weight of a parameter that no output variable has")
+          .with("key", "training.parameter_weights." + parameter);
+    }
+  }
+  return model::parameter_weights(variables, listed);
 }
 
 std::vector<model::Scaler> make_scalers(const RankContext& rank) {
@@ -34,8 +55,12 @@ std::vector<model::Scaler> make_scalers(const RankContext& rank) {
       model::node_weights(rank.run->graph.data_weights, rank.own_cells.begin,
                           rank.own_cells.size()),
       model::time_weights(std::vector<double>(num_steps, 1.0 / static_cast<double>(num_steps)))};
-  if (config.training.variable_weights == VariableWeights::kTendencyVariance) {
-    scalers.push_back(model::variable_weights(loss_weights(*rank.run)));
+  if (config.training.variable_weights != VariableWeights::kOne) {
+    const bool squared = config.training.variable_weights == VariableWeights::kTendencyVariance;
+    scalers.push_back(model::variable_weights(tendency_weights(*rank.run, squared)));
+  }
+  if (!config.training.parameter_weights.empty()) {
+    scalers.push_back(model::variable_weights(parameter_weights(*rank.run)));
   }
   if (const auto interior = own_interior(rank); interior.defined()) {
     scalers.push_back({"limited_area_mask", interior.to(at::kDouble).view({1, 1, -1, 1})});

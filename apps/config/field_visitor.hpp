@@ -75,6 +75,7 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("training", "rollout_every", training.rollout_every);
   visit("training", "average_decay", training.average_decay);
   visit("training", "variable_weights", training.variable_weights);
+  visit("training", "parameter_weights", training.parameter_weights);
   visit("training", "loss", training.loss.error);
   visit("training", "huber_delta", training.loss.huber_delta);
   visit("training", "crps_alpha", training.loss.crps_alpha);

@@ -29,7 +29,8 @@ constexpr std::array kGraphKinds{EnumName{actors::GraphKind::kRegional, "regiona
                                  EnumName{actors::GraphKind::kGlobal, "global"}};
 constexpr std::array kVariableWeights{
     EnumName{actors::VariableWeights::kOne, "one"},
-    EnumName{actors::VariableWeights::kTendencyVariance, "tendency-variance"}};
+    EnumName{actors::VariableWeights::kTendencyVariance, "tendency-variance"},
+    EnumName{actors::VariableWeights::kTendencyDeviation, "tendency-deviation"}};
 
 constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
                              EnumName{DType::kFloat64, "float64"}};
@@ -172,10 +173,11 @@ std::string write(Nanoseconds value) {
 std::string write(const comm::Range& value) {
   return "[" + std::to_string(value.begin) + ", " + std::to_string(value.end) + "]";
 }
-std::string write(const std::map<std::string, std::string>& value) {
+template <typename Value>
+std::string write(const std::map<std::string, Value>& value) {
   std::string text = "{";
   for (const auto& [key, entry] : value) {
-    text.append(text.size() > 1 ? ", " : "").append(key).append(" = ").append(quoted(entry));
+    text.append(text.size() > 1 ? ", " : "").append(key).append(" = ").append(write(entry));
   }
   return text + "}";
 }

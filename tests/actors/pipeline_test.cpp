@@ -82,6 +82,27 @@ TEST(Training, RefusesTheCheckpointOfAnotherModel) {
   }
 }
 
+TEST(Training, WeighsParametersAsTold) {
+  const Folder folder;
+  const auto data = write_waves(folder.path());
+  auto config = small_config(data, folder.path() / "plain");
+  config.training.steps = 1;
+  const double plain = losses_of(config).at(0);
+  config.run.folder = folder.path() / "weighed";
+  config.training.parameter_weights = {{"a", 2}, {"b", 2}, {"c", 2}};
+  EXPECT_NEAR(losses_of(config).at(0), 2 * plain, 1e-12 * plain);
+  config.run.folder = folder.path() / "refused";
+  config.training.parameter_weights = {{"zz", 2}};
+  try {
+    (void)train(config);
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::kInvalidInput) << error.what();
+  }
+  config.training.parameter_weights = {{"a", -1}};
+  EXPECT_THROW(validate(config), Error);
+}
+
 TEST(Training, EndsOnAllRanksWhenTheLossIsNotFinite) {
   const Folder folder;
   auto config = small_config(write_waves(folder.path()), folder.path() / "run");

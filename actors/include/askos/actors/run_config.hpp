@@ -40,8 +40,9 @@ struct GraphConfig {
 
 /// Weight of each variable in the loss.
 enum class VariableWeights {
-  kOne,               ///< all the same
-  kTendencyVariance,  ///< variance of the field over variance of its change in one time step
+  kOne,                ///< all the same
+  kTendencyVariance,   ///< variance of the field over variance of its change in one time step
+  kTendencyDeviation,  ///< the square root of that
 };
 
 /// The error that training makes small.
@@ -69,6 +70,8 @@ struct TrainingConfig {
   int rollout_every = 1;
   double average_decay = 0;  ///< of the running mean of the parameters; 0: none
   VariableWeights variable_weights = VariableWeights::kOne;
+  /// Further factors by parameter, as `z` of `z_500`; 1 for those that are not listed.
+  std::map<std::string, double> parameter_weights;
   LossConfig loss;
 };
 
