@@ -64,12 +64,12 @@ at::Tensor Block::joined(const at::Tensor& x, const std::vector<const Linear*>& 
   return at::linear(x, at::cat(weights), at::cat(biases));
 }
 
-at::Tensor Block::map(const at::Tensor& x_src,
+at::Tensor Block::map(const Sources& wait_for_sources,
                       const at::Tensor& x_dst,
                       const at::Tensor& edge,
                       const EdgeIndex& index) const {
-  const at::Tensor sources = joined((*source_norm_)(x_src), {&key_, &value_});
   const at::Tensor destinations = joined(norm_(x_dst), {&query_, &self_});
+  const at::Tensor sources = joined((*source_norm_)(wait_for_sources()), {&key_, &value_});
   return finish(x_dst, attend_joined(destinations, sources, {}, edges(edge), index));
 }
 

@@ -32,8 +32,11 @@ class Block {
         const BlockConfig& config,
         const Shape& shape);
 
-  /// x_src [batch, source, channel], x_dst [batch, destination, channel], edge [edge, feature].
-  [[nodiscard]] at::Tensor map(const at::Tensor& x_src,
+  /// Sources [batch, source, channel], waited for only once they are needed.
+  using Sources = std::function<at::Tensor()>;
+
+  /// x_dst [batch, destination, channel], edge [edge, feature].
+  [[nodiscard]] at::Tensor map(const Sources& wait_for_sources,
                                const at::Tensor& x_dst,
                                const at::Tensor& edge,
                                const EdgeIndex& index) const;

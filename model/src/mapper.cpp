@@ -23,6 +23,17 @@ std::vector<at::Tensor> added_since(const Parameters& parameters, std::size_t fi
   return added;
 }
 
+/// Sends at once and returns what waits for the plan's whole table of rows: see `halo_exchange`.
+Block::Sources start_halo_exchange(const at::Tensor& x,
+                                   const HaloPlan& plan,
+                                   comm::Communicator& ranks) {
+  if (ranks.size() == 1) return [x] { return x; };
+  return [x, &plan, exchange = std::make_shared<HaloExchange>(x, plan, ranks)] {
+    const at::Tensor kept = plan.kept.defined() ? x.index_select(1, plan.kept) : x;
+    return at::cat({kept, exchange->finish(x)}, 1);
+  };
+}
+
 }  // namespace
 
 Mapper::Mapper(Parameters& parameters,
@@ -60,11 +71,12 @@ at::Tensor Mapper::extract(const at::Tensor& x) const {
   return extractor_ ? (*extractor_)((*extractor_norm_)(x)) : x;
 }
 
-at::Tensor Mapper::run(const at::Tensor& table,
+at::Tensor Mapper::run(const Block::Sources& wait_for_table,
                        const at::Tensor& x_dst,
                        const at::Tensor& edge,
                        const EdgeIndex& index) const {
-  return extract(block_.map(embed_sources(table), embed_destinations_(x_dst), edge, index));
+  const auto wait_for_sources = [&] { return embed_sources(wait_for_table()); };
+  return extract(block_.map(wait_for_sources, embed_destinations_(x_dst), edge, index));
 }
 
 at::Tensor Mapper::operator()(const at::Tensor& x_src,
@@ -73,8 +85,10 @@ at::Tensor Mapper::operator()(const at::Tensor& x_src,
                               const EdgePlan& plan,
                               comm::Communicator& ranks) const {
   if (plan.by_heads) return run_by_heads(x_src, x_dst, edge, plan, ranks);
+  if (plan.chunks.empty()) {
+    return run(start_halo_exchange(x_src, plan.halo, ranks), x_dst, edge, plan.index);
+  }
   const at::Tensor table = halo_exchange(x_src, plan.halo, ranks);
-  if (plan.chunks.empty()) return run(table, x_dst, edge, plan.index);
   std::vector<Piece> pieces;
   for (const EdgeChunk& chunk : plan.chunks) {
     const auto& [nodes, edges] = std::pair{chunk.destinations, chunk.edges};
@@ -82,7 +96,7 @@ at::Tensor Mapper::operator()(const at::Tensor& x_src,
                                  {.dim = 1, .begin = nodes.begin, .size = nodes.size()},
                                  {.dim = 0, .begin = edges.begin, .size = edges.size()}},
                       .run = [this, &chunk](const std::vector<at::Tensor>& parts) {
-                        return run(parts[0], parts[1], parts[2], chunk.index);
+                        return run([&] { return parts[0]; }, parts[1], parts[2], chunk.index);
                       }});
   }
   return recompute(std::move(pieces), 1, {table, x_dst, edge}, parameters_);

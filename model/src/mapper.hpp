@@ -36,7 +36,7 @@ class Mapper {
                                       comm::Communicator& ranks) const;
 
  private:
-  [[nodiscard]] at::Tensor run(const at::Tensor& table,
+  [[nodiscard]] at::Tensor run(const Block::Sources& wait_for_table,
                                const at::Tensor& x_dst,
                                const at::Tensor& edge,
                                const EdgeIndex& index) const;
