@@ -1,6 +1,7 @@
 askos_add_test(comm/partition_test LIBRARIES askos::comm)
 askos_add_test(comm/mesh_test LIBRARIES askos::comm)
 askos_add_test(comm/local_conformance_test LIBRARIES askos::comm)
+askos_add_test(comm/rendezvous_test LIBRARIES askos::comm)
 askos_add_test(comm/half_test LIBRARIES askos::comm)
 askos_add_test(comm/slot_pool_test LIBRARIES askos::comm askos::telemetry)
 askos_add_test(comm/local_communicator_test LIBRARIES askos::comm askos::telemetry)
