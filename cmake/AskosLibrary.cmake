@@ -3,8 +3,7 @@ add_library(askos_options INTERFACE)
 add_library(askos::options ALIAS askos_options)
 target_compile_features(askos_options INTERFACE cxx_std_20)
 target_compile_options(askos_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow>
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ASKOS_WERROR}>>:-Werror>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow>)
 
 # askos_add_library(<name> SOURCES <file>... [DEPENDS <target>...] [PRIVATE_DEPENDS <target>...])
 #
