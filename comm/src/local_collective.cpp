@@ -4,9 +4,7 @@
 #include "futex.hpp"
 #include "local_move.hpp"
 
-#include <algorithm>
 #include <thread>
-#include <utility>
 
 namespace askos::comm {
 namespace {
@@ -16,65 +14,11 @@ namespace {
 /// docs/decisions/0020-local-collectives.md.
 constexpr Nanoseconds kSpin = std::chrono::microseconds(50);
 
-std::string numbered(const char* what, std::size_t rank) {
-  return what + std::to_string(rank);
-}
-
 }  // namespace
-
-LocalCollective::LocalCollective(std::int64_t sequence, int num_ranks)
-    : sequence_(sequence),
-      calls_(static_cast<std::size_t>(num_ranks)),
-      entered_(static_cast<std::size_t>(num_ranks)) {}
-
-std::optional<Error> LocalCollective::enter(int rank, Call call) {
-  const auto own = static_cast<std::size_t>(rank);
-  if (num_entered_ == 0) {
-    first_ = own;
-  } else if (!agree(first_call(), call)) {
-    return Error(Errc::kInternal, "ranks entered different collectives")
-        .with("sequence", sequence_)
-        .with(numbered("rank ", first_), describe(first_call()))
-        .with(numbered("rank ", own), describe(call));
-  }
-  calls_[own] = std::move(call);
-  entered_[own] = true;
-  ++num_entered_;
-  return is_complete() && first_call().kind == CallKind::kAllToAll ? compare_all_to_all()
-                                                                   : std::nullopt;
-}
-
-std::optional<Error> LocalCollective::compare_all_to_all() const {
-  for (std::size_t from = 0; from < calls_.size(); ++from) {
-    for (std::size_t to = 0; to < calls_.size(); ++to) {
-      const auto sent = calls_[from].counts[to];
-      const auto expected = calls_[to].receive_counts[from];
-      if (sent != expected) {
-        return Error(Errc::kInternal, "ranks entered all_to_all with different counts")
-            .with("sequence", sequence_)
-            .with(numbered("rank ", from),
-                  "sends " + std::to_string(sent) + numbered(" to rank ", to))
-            .with(numbered("rank ", to),
-                  "expects " + std::to_string(expected) + numbered(" from rank ", from));
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<int> LocalCollective::missing() const {
-  std::vector<int> ranks;
-  for (std::size_t r = 0; r < entered_.size(); ++r) {
-    if (!entered_[r]) {
-      ranks.push_back(static_cast<int>(r));
-    }
-  }
-  return ranks;
-}
 
 std::int64_t LocalCollective::moved_bytes() const noexcept {
   std::int64_t bytes = 0;
-  for (const Call& call : calls_) {
+  for (const Call& call : calls()) {
     bytes += call.receive.count * size_of(call.receive.dtype);
   }
   return bytes;
@@ -82,7 +26,7 @@ std::int64_t LocalCollective::moved_bytes() const noexcept {
 
 void LocalCollective::run() noexcept {
   for (int part = 0; part < num_ranks(); ++part) {
-    move_part(calls_, part);
+    move_part(calls(), part);
   }
   publish(State::kDone);
 }
@@ -95,7 +39,7 @@ bool LocalCollective::offer() noexcept {
 void LocalCollective::help() noexcept {
   const int num_parts = num_ranks();
   for (int part = 0; (part = next_part_.fetch_add(1, std::memory_order_relaxed)) < num_parts;) {
-    move_part(calls_, part);
+    move_part(calls(), part);
     if (num_parts_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == num_parts) {
       publish(State::kDone);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "call.hpp"
+#include "entered_calls.hpp"
 
 #include <askos/base/clock.hpp>
 #include <askos/base/error.hpp>
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace askos::comm {
@@ -28,17 +29,19 @@ class LocalCollective {
  public:
   enum class State : std::uint32_t { kGathering, kReady, kDone, kFailed };
 
-  LocalCollective(std::int64_t sequence, int num_ranks);
+  LocalCollective(std::int64_t sequence, int num_ranks) : entered_(sequence, num_ranks) {}
 
-  [[nodiscard]] std::int64_t sequence() const noexcept { return sequence_; }
+  [[nodiscard]] std::int64_t sequence() const noexcept { return entered_.sequence(); }
 
   /// Records the call of `rank`. Returns what is wrong if the ranks' calls do not fit together.
-  [[nodiscard]] std::optional<Error> enter(int rank, Call call);
-  [[nodiscard]] bool is_complete() const noexcept { return num_entered_ == num_ranks(); }
-  [[nodiscard]] std::vector<int> missing() const;
+  [[nodiscard]] std::optional<Error> enter(int rank, Call call) {
+    return entered_.enter(rank, std::move(call));
+  }
+  [[nodiscard]] bool is_complete() const noexcept { return entered_.is_complete(); }
+  [[nodiscard]] std::vector<int> missing() const { return entered_.missing(); }
   /// What the first rank to enter asked for.
-  [[nodiscard]] const Call& first_call() const noexcept { return calls_[first_]; }
-  [[nodiscard]] const std::vector<Call>& calls() const noexcept { return calls_; }
+  [[nodiscard]] const Call& first_call() const noexcept { return entered_.first(); }
+  [[nodiscard]] const std::vector<Call>& calls() const noexcept { return entered_.all(); }
   void fail() noexcept { publish(State::kFailed); }
 
   /// Bytes that reach the ranks' buffers in all.
@@ -68,15 +71,10 @@ class LocalCollective {
   [[nodiscard]] State state() const noexcept {
     return State(state_.load(std::memory_order_acquire));
   }
-  [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(calls_.size()); }
-  [[nodiscard]] std::optional<Error> compare_all_to_all() const;
+  [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(calls().size()); }
   void publish(State state) noexcept;
 
-  const std::int64_t sequence_;
-  std::vector<Call> calls_;
-  std::vector<bool> entered_;
-  int num_entered_ = 0;
-  std::size_t first_ = 0;
+  EnteredCalls entered_;
   std::atomic<std::uint32_t> state_{0};
   std::atomic<int> num_waiting_{0};  // threads in `wait`
   std::atomic<int> num_blocked_{0};  // those of them that look no more

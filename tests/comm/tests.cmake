@@ -2,12 +2,12 @@ askos_add_test(comm/partition_test LIBRARIES askos::comm)
 askos_add_test(comm/mesh_test LIBRARIES askos::comm)
 askos_add_test(comm/local_conformance_test LIBRARIES askos::comm)
 askos_add_test(comm/rendezvous_test LIBRARIES askos::comm)
+askos_add_test(comm/peer_watch_test LIBRARIES askos::comm)
 askos_add_test(comm/half_test LIBRARIES askos::comm)
 askos_add_test(comm/slot_pool_test LIBRARIES askos::comm askos::telemetry)
 askos_add_test(comm/local_communicator_test LIBRARIES askos::comm askos::telemetry)
 
 if(ASKOS_WITH_MPI)
-  askos_add_test(comm/peer_watch_test LIBRARIES askos::processes)
   # These run under mpirun as a whole: one process is one rank of all their tests.
   add_executable(comm_mpi_conformance_test comm/mpi_conformance_test.cpp)
   target_include_directories(comm_mpi_conformance_test PRIVATE

@@ -3,9 +3,8 @@
 
 #include <askos/base/error.hpp>
 
-#include <cstddef>
-#include <span>
-#include <vector>
+#include <string>
+#include <string_view>
 
 namespace askos::comm {
 
@@ -17,8 +16,8 @@ struct Alert {
   Error error{Errc::kInternal, "unknown failure"};
 };
 
-[[nodiscard]] std::vector<std::byte> to_bytes(const Alert& alert);
+[[nodiscard]] std::string to_bytes(const Alert& alert);
 /// Throws `Errc::kCorruptData` if the bytes are no alert.
-[[nodiscard]] Alert to_alert(std::span<const std::byte> bytes);
+[[nodiscard]] Alert to_alert(std::string_view bytes);
 
 }  // namespace askos::comm

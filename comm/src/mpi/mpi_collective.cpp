@@ -3,8 +3,6 @@
 
 #include "combine.hpp"
 
-#include <askos/comm/partition.hpp>
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -17,14 +15,6 @@ namespace {
 /// Payload up to this size travels in its letter: below the limit of 4 KiB up to which Open MPI
 /// sends a message between processes of one host without asking.
 constexpr std::size_t kLetterBytes = 3072;
-
-/// From here on an all_reduce of three or more ranks has two rounds.
-constexpr std::int64_t kTwoRoundBytes = 64 << 10;
-
-bool has_two_rounds(const Call& call, int size) noexcept {
-  return call.kind == CallKind::kAllReduce && size > 2 &&
-         call.receive.count * size_of(call.receive.dtype) >= kTwoRoundBytes;
-}
 
 bool fits_letter(std::int64_t num_bytes) noexcept {
   return num_bytes <= static_cast<std::int64_t>(kLetterBytes);
@@ -61,23 +51,13 @@ struct MpiCollective::Letter {
   Page in;
 };
 
-std::int64_t MpiCollective::sent_bytes(const Call& call, int rank, int size) noexcept {
-  if (!has_two_rounds(call, size)) {
-    return wire_bytes(call, rank, size);
-  }
-  const auto count = call.receive.count;
-  const auto own = balanced_range(count, size, rank).size();
-  return (count - own + (size - 1) * own) * size_of(call.receive.dtype);
-}
-
 MpiCollective::MpiCollective(const Wire& wire, std::int64_t sequence, Call call, int free_context)
     : wire_(wire),
       sequence_(sequence),
       call_(std::move(call)),
       free_context_(free_context),
       num_rounds_(has_two_rounds(call_, wire.size()) ? 2 : 1),
-      outgoing_(wire.processes.size()),
-      incoming_(wire.processes.size()),
+      pieces_(first_round(call_, wire.rank, wire.size())),
       letters_(std::make_unique_for_overwrite<Letter[]>(wire.processes.size())),
       envelopes_(wire.processes.size()),
       has_entered_(wire.processes.size(), false) {}
@@ -85,73 +65,27 @@ MpiCollective::MpiCollective(const Wire& wire, std::int64_t sequence, Call call,
 MpiCollective::~MpiCollective() = default;
 
 void MpiCollective::start() {
-  plan_first_round();
+  prepare_first_round();
   post_letters();
   post_payload();
 }
 
-void MpiCollective::plan_first_round() {
-  const int size = wire_.size();
+void MpiCollective::prepare_first_round() {
   const auto own = static_cast<std::size_t>(wire_.rank);
-  const auto entry = size_of(call_.receive.dtype);
-  auto* const send = static_cast<std::byte*>(const_cast<void*>(call_.send.data));  // only read
-  auto* const receive = static_cast<std::byte*>(call_.receive.data);
-  const auto use_scratch = [&](std::int64_t num_bytes) {
-    scratch_ =
-        std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(num_bytes * size));
-    for (std::size_t r = 0; r < incoming_.size(); ++r) {
-      incoming_[r] = {scratch_.get() + static_cast<std::int64_t>(r) * num_bytes, num_bytes};
+  if (is_sum(call_)) {
+    const auto num_bytes = pieces_.outgoing[own].num_bytes;
+    scratch_ = std::make_unique_for_overwrite<std::byte[]>(
+        static_cast<std::size_t>(num_bytes * wire_.size()));
+    for (std::size_t r = 0; r < pieces_.incoming.size(); ++r) {
+      pieces_.incoming[r].data = scratch_.get() + static_cast<std::int64_t>(r) * num_bytes;
     }
-  };
-  std::int64_t sent = 0;
-  std::int64_t received = 0;
-  for (int rank = 0; rank < size; ++rank) {
-    const auto r = static_cast<std::size_t>(rank);
-    switch (call_.kind) {
-      case CallKind::kAllReduce: {
-        if (num_rounds_ == 1) {
-          outgoing_[r] = {receive, call_.receive.count * entry};
-        } else {
-          const auto part = balanced_range(call_.receive.count, size, rank);
-          outgoing_[r] = {receive + part.begin * entry, part.size() * entry};
-        }
-        break;
-      }
-      case CallKind::kReduceScatter:
-        outgoing_[r] = {send + sent, call_.counts[r] * entry};
-        sent += outgoing_[r].num_bytes;
-        break;
-      case CallKind::kAllGather:
-        outgoing_[r] = {send, call_.send.count * entry};
-        incoming_[r] = {receive + received, call_.counts[r] * entry};
-        received += incoming_[r].num_bytes;
-        break;
-      case CallKind::kAllToAll:
-        outgoing_[r] = {send + sent, call_.counts[r] * entry};
-        incoming_[r] = {receive + received, call_.receive_counts[r] * entry};
-        sent += outgoing_[r].num_bytes;
-        received += incoming_[r].num_bytes;
-        break;
-      case CallKind::kBroadcast:
-        if (wire_.rank == call_.root) {
-          outgoing_[r] = {receive, call_.receive.count * entry};
-        } else if (rank == call_.root) {
-          incoming_[r] = {receive, call_.receive.count * entry};
-        }
-        break;
-      case CallKind::kBarrier:
-      case CallKind::kSplit: break;
-    }
-  }
-  if (call_.kind == CallKind::kAllReduce || call_.kind == CallKind::kReduceScatter) {
-    use_scratch(outgoing_[own].num_bytes);
   }
   // What a rank keeps: in a sum it is read where it lies.
+  const auto& kept = pieces_.outgoing[own];
   if ((call_.kind == CallKind::kAllGather || call_.kind == CallKind::kAllToAll) &&
-      outgoing_[own].num_bytes > 0 && outgoing_[own].data != incoming_[own].data) {
+      kept.num_bytes > 0 && kept.data != pieces_.incoming[own].data) {
     // Ranks that disagree may have buffers that overlap; they will be told, not corrupted.
-    std::memmove(incoming_[own].data, outgoing_[own].data,
-                 static_cast<std::size_t>(outgoing_[own].num_bytes));
+    std::memmove(pieces_.incoming[own].data, kept.data, static_cast<std::size_t>(kept.num_bytes));
   }
 }
 
@@ -180,10 +114,10 @@ void MpiCollective::post_letters() {
       continue;
     }
     std::int64_t num_bytes = sizeof(Envelope);
-    if (outgoing_[r].num_bytes > 0 && fits_letter(outgoing_[r].num_bytes)) {
-      std::memcpy(page.payload.data(), outgoing_[r].data,
-                  static_cast<std::size_t>(outgoing_[r].num_bytes));
-      num_bytes += outgoing_[r].num_bytes;
+    if (pieces_.outgoing[r].num_bytes > 0 && fits_letter(pieces_.outgoing[r].num_bytes)) {
+      std::memcpy(page.payload.data(), pieces_.outgoing[r].data,
+                  static_cast<std::size_t>(pieces_.outgoing[r].num_bytes));
+      num_bytes += pieces_.outgoing[r].num_bytes;
     }
     post_sends(&page, num_bytes, wire_.processes[r], wire_.tag, wire_.envelopes, requests_);
   }
@@ -194,20 +128,20 @@ void MpiCollective::post_payload() {
     const bool in_letter = round_ == 1 && fits_letter(piece.num_bytes);
     return !is_own(static_cast<int>(r)) && piece.num_bytes > 0 && !in_letter;
   };
-  for (std::size_t r = 0; r < incoming_.size(); ++r) {
-    if (travels(incoming_[r], r)) {
-      post_receives(incoming_[r].data, incoming_[r].num_bytes, wire_.processes[r], wire_.tag,
-                    wire_.payload, requests_);
+  for (std::size_t r = 0; r < pieces_.incoming.size(); ++r) {
+    if (travels(pieces_.incoming[r], r)) {
+      post_receives(pieces_.incoming[r].data, pieces_.incoming[r].num_bytes, wire_.processes[r],
+                    wire_.tag, wire_.payload, requests_);
       ranks_of_requests_.resize(requests_.size(), -1);
       ranks_of_requests_.back() = static_cast<int>(r);
     }
   }
   // Each rank begins with its next neighbour, so that not all send to rank 0 first.
-  for (std::size_t i = 1; i < outgoing_.size(); ++i) {
-    const auto r = (static_cast<std::size_t>(wire_.rank) + i) % outgoing_.size();
-    if (travels(outgoing_[r], r)) {
-      post_sends(outgoing_[r].data, outgoing_[r].num_bytes, wire_.processes[r], wire_.tag,
-                 wire_.payload, requests_);
+  for (std::size_t i = 1; i < pieces_.outgoing.size(); ++i) {
+    const auto r = (static_cast<std::size_t>(wire_.rank) + i) % pieces_.outgoing.size();
+    if (travels(pieces_.outgoing[r], r)) {
+      post_sends(pieces_.outgoing[r].data, pieces_.outgoing[r].num_bytes, wire_.processes[r],
+                 wire_.tag, wire_.payload, requests_);
     }
   }
   ranks_of_requests_.resize(requests_.size(), -1);
@@ -265,10 +199,11 @@ std::optional<Error> MpiCollective::take_letter(int rank, int num_bytes) {
   if (auto error = compare(rank)) {
     return error;
   }
-  if (incoming_[r].num_bytes > 0 && fits_letter(incoming_[r].num_bytes)) {
-    ASKOS_CHECK(num_bytes == static_cast<std::int64_t>(sizeof(Envelope)) + incoming_[r].num_bytes);
-    std::memcpy(incoming_[r].data, page.payload.data(),
-                static_cast<std::size_t>(incoming_[r].num_bytes));
+  if (pieces_.incoming[r].num_bytes > 0 && fits_letter(pieces_.incoming[r].num_bytes)) {
+    ASKOS_CHECK(num_bytes ==
+                static_cast<std::int64_t>(sizeof(Envelope)) + pieces_.incoming[r].num_bytes);
+    std::memcpy(pieces_.incoming[r].data, page.payload.data(),
+                static_cast<std::size_t>(pieces_.incoming[r].num_bytes));
   }
   return std::nullopt;
 }
@@ -322,14 +257,14 @@ std::optional<Error> MpiCollective::compare_pairs(int rank) const {
 
 void MpiCollective::sum_own_part() {
   std::vector<const std::byte*> sources;
-  for (const auto& piece : incoming_) {
+  for (const auto& piece : pieces_.incoming) {
     sources.push_back(piece.data);
   }
   const auto own = static_cast<std::size_t>(wire_.rank);
-  sources[own] = outgoing_[own].data;
-  auto* const to = call_.kind == CallKind::kAllReduce ? outgoing_[own].data
+  sources[own] = pieces_.outgoing[own].data;
+  auto* const to = call_.kind == CallKind::kAllReduce ? pieces_.outgoing[own].data
                                                       : static_cast<std::byte*>(call_.receive.data);
-  combine(call_, sources, to, outgoing_[own].num_bytes / size_of(call_.receive.dtype));
+  combine(call_, sources, to, pieces_.outgoing[own].num_bytes / size_of(call_.receive.dtype));
 }
 
 void MpiCollective::begin_second_round() {
@@ -337,8 +272,7 @@ void MpiCollective::begin_second_round() {
   round_ = 2;
   requests_.clear();
   ranks_of_requests_.clear();
-  const auto own = outgoing_[static_cast<std::size_t>(wire_.rank)];
-  incoming_ = std::exchange(outgoing_, std::vector<Piece>(outgoing_.size(), own));
+  pieces_ = second_round(std::move(pieces_), wire_.rank);
   post_payload();
 }
 

@@ -4,6 +4,7 @@
 #include "call.hpp"
 #include "mpi/envelope.hpp"
 #include "mpi/mpi_calls.hpp"
+#include "pieces.hpp"
 
 #include <askos/base/error.hpp>
 
@@ -33,8 +34,7 @@ struct Wire {
 ///   kMoving -> kFailed    see `MpiGroup::failure`
 ///
 /// Each rank sends each other one an envelope, with the payload in it if that is short. An
-/// all_reduce of much data among three or more ranks has two rounds: parts are summed where they
-/// belong, then gathered, so that it sends 2 * (P - 1) / P of the data. Sums are made in rank order
+/// all_reduce of much data has two rounds. Sums are made in rank order
 /// in either case, so the bits are those of the local backend.
 ///
 /// All but `is_over` and `has_failed` need the group's lock.
@@ -68,19 +68,12 @@ class MpiCollective {
 
   std::atomic<int> num_waiting{0};  ///< threads in `MpiGroup::wait`: they advance it
 
-  /// Bytes that `rank` sends to other ranks.
-  [[nodiscard]] static std::int64_t sent_bytes(const Call& call, int rank, int size) noexcept;
-
  private:
-  struct Piece {
-    std::byte* data = nullptr;
-    std::int64_t num_bytes = 0;
-  };
   struct Letter;
 
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_own(int rank) const noexcept { return rank == wire_.rank; }
-  void plan_first_round();
+  void prepare_first_round();
   void post_letters();
   void post_payload();
   void begin_second_round();
@@ -100,8 +93,7 @@ class MpiCollective {
   int num_letters_due_ = 0;
   bool transfer_failed_ = false;
 
-  std::vector<Piece> outgoing_;  // by rank
-  std::vector<Piece> incoming_;  // by rank
+  Pieces pieces_;  // of the round under way
   std::unique_ptr<std::byte[]> scratch_;
   std::unique_ptr<Letter[]> letters_;  // by rank: the one to it, the one from it
   std::vector<Envelope> envelopes_;    // by rank

@@ -258,7 +258,7 @@ void MpiHub::receive_alerts() {
     }
     int num_bytes = 0;
     MPI_Get_count(&status, MPI_BYTE, &num_bytes);
-    std::vector<std::byte> bytes(static_cast<std::size_t>(num_bytes));
+    std::string bytes(static_cast<std::size_t>(num_bytes), '\0');
     check_mpi(MPI_Recv(bytes.data(), num_bytes, MPI_BYTE, status.MPI_SOURCE, kAlertTag, alerts_,
                        MPI_STATUS_IGNORE),
               "MPI_Recv");

@@ -4,7 +4,7 @@
 #include "mpi/alert.hpp"
 #include "mpi/mpi_calls.hpp"
 #include "mpi/mpi_group.hpp"
-#include "mpi/peer_watch.hpp"
+#include "peer_watch.hpp"
 
 #include <askos/base/clock.hpp>
 
@@ -84,7 +84,7 @@ class MpiHub : public std::enable_shared_from_this<MpiHub> {
   int free_context_ = 0;
   std::unique_ptr<const Error> failure_;
   struct Sending {
-    std::vector<std::byte> bytes;
+    std::string bytes;
     MPI_Request request = MPI_REQUEST_NULL;
   };
   std::deque<Sending> sending_;

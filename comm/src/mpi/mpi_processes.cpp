@@ -64,7 +64,7 @@ class MpiCommunicator final : public CallingCommunicator {
     return std::make_unique<MpiWork>(group_, group_->enter(std::move(call)));
   }
   [[nodiscard]] std::int64_t sent_bytes(const Call& call) const noexcept override {
-    return MpiCollective::sent_bytes(call, rank(), size());
+    return message_bytes(call, rank(), size());
   }
 
   std::shared_ptr<MpiGroup> group_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mpi/peer_watch.hpp"
+#include "peer_watch.hpp"
 
 #include <poll.h>
 #include <sys/stat.h>
