@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call.hpp"
 
-#include <askos/base/error.hpp>
-
 #include <algorithm>
 #include <numeric>
 #include <sstream>
@@ -173,6 +171,17 @@ std::string describe(const Call& call) {
     case CallKind::kSplit: out << "(color " << call.color << ", " << call.name << ')'; break;
   }
   return out.str();
+}
+
+Error with_collective(Error failure,
+                      const std::string& group,
+                      const Call& call,
+                      std::int64_t sequence) {
+  if (failure.code() == Errc::kRankLost &&
+      std::ranges::none_of(failure.values(), [](const auto& v) { return v.first == "sequence"; })) {
+    failure.with("group", group).with("collective", describe(call)).with("sequence", sequence);
+  }
+  return failure;
 }
 
 std::int64_t wire_bytes(const Call& call, int rank, int size) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
 
 #include <cstdint>
@@ -42,6 +43,12 @@ void check(const Call& call, int rank, int size);
 
 /// Prints `all_reduce(sum, float32 x 12)`.
 [[nodiscard]] std::string describe(const Call& call);
+
+/// Adds to the failure of a lost rank which collective of which group met it, unless it says so.
+[[nodiscard]] Error with_collective(Error failure,
+                                    const std::string& group,
+                                    const Call& call,
+                                    std::int64_t sequence);
 
 /// Returns the bytes that `rank` sends to other ranks.
 [[nodiscard]] std::int64_t wire_bytes(const Call& call, int rank, int size) noexcept;

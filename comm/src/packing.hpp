@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace askos::comm {
@@ -18,7 +19,7 @@ class Packer {
   Packer& put(const std::vector<std::int64_t>& numbers);
   Packer& put(const Error& error);
 
-  [[nodiscard]] std::string take() && { return std::move(bytes_); }
+  [[nodiscard]] std::string take() { return std::move(bytes_); }
 
  private:
   std::string bytes_;

@@ -3,12 +3,10 @@
 
 #include "packing.hpp"
 
-#include <utility>
-
 namespace askos::comm {
 
 std::string to_bytes(const Alert& alert) {
-  return std::move(Packer().put(alert.context).put(alert.error)).take();
+  return Packer().put(alert.context).put(alert.error).take();
 }
 
 Alert to_alert(std::string_view bytes) {

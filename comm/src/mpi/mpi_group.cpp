@@ -122,14 +122,7 @@ void MpiGroup::wait(MpiCollective& collective) {
   }
   collective.num_waiting.fetch_sub(1, std::memory_order_relaxed);
   if (collective.has_failed()) {
-    Error error = *failure_;
-    if (error.code() == Errc::kRankLost &&
-        std::ranges::none_of(error.values(), [](const auto& v) { return v.first == "sequence"; })) {
-      error.with("group", name())
-          .with("collective", describe(collective.call()))
-          .with("sequence", collective.sequence());
-    }
-    throw error;
+    throw with_collective(*failure_, name(), collective.call(), collective.sequence());
   }
 }
 

@@ -29,6 +29,11 @@ struct Buffer {
   }  // NOLINT(google-explicit-constructor)
 };
 
+/// A queue of work on a device: a `cudaStream_t`, null for the default stream. The host has none.
+struct Stream {
+  void* handle = nullptr;
+};
+
 enum class ReduceOp { kSum, kMax, kMin };
 
 /// A collective under way. `wait` from one thread at a time; destroying it before it is done waits.
@@ -44,6 +49,11 @@ class Work {
   /// when the communicator's deadline passes, and what the progress thread met (for instance ranks
   /// that entered different collectives: `Errc::kInternal`, naming both).
   virtual void wait() = 0;
+
+  /// Makes what `stream` is given from now on wait for the collective, and throws as `wait` does if
+  /// that is known by now. Blocks the calling thread only until all ranks have entered; on the host
+  /// until it is complete. The memory must live until the stream has passed this point.
+  virtual void wait_on(Stream /*stream*/) { wait(); }
 };
 
 using WorkPtr = std::unique_ptr<Work>;
@@ -63,6 +73,11 @@ class Communicator {
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
   /// Number of bytes that this rank has sent to others so far (self copies do not count).
   [[nodiscard]] virtual std::int64_t bytes_sent() const noexcept = 0;
+
+  /// Names the stream on which the buffers of the collectives that come are written: each starts
+  /// when the work that the stream holds at its call is done. At first the default stream. Backends
+  /// that move host memory ignore it.
+  virtual void follow(Stream /*stream*/) noexcept {}
 
   /// Combines `data` of all ranks in place. Wire: (P - 1) * bytes sent per rank at most.
   [[nodiscard]] virtual WorkPtr all_reduce(Buffer data, ReduceOp op = ReduceOp::kSum) = 0;
