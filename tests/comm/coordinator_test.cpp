@@ -113,6 +113,16 @@ TEST(Coordinator, AFailedGroupTakesThoseSplitFromItWithIt) {
       << "the first failure stays";
 }
 
+TEST(Coordinator, DropsAGroupWhenAllItsRanksHave) {
+  auto coordinator = with_two_groups();
+  const Announcement drop{.kind = Announcement::Kind::kDrop, .group = 1};
+  EXPECT_THAT(coordinator.take(2, drop, 0s), IsEmpty());
+  const auto orders = coordinator.take(0, drop, 0s);
+  ASSERT_THAT(orders, SizeIs(1));
+  EXPECT_EQ(orders[0].kind, Order::Kind::kDrop);
+  EXPECT_EQ(orders[0].group, 1);
+}
+
 TEST(Coordinator, EndsWhenAllHaveLeft) {
   Coordinator coordinator(2);
   EXPECT_THAT(coordinator.take(1, {}, 0s), IsEmpty());

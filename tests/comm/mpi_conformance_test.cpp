@@ -3,6 +3,7 @@
 #include "comm/conformance/collectives.hpp"
 #include "comm/conformance/faults.hpp"
 #include "comm/conformance/ordering.hpp"
+#include "comm/process_backend.hpp"
 
 #include <askos/comm/processes.hpp>
 
@@ -14,35 +15,10 @@ Processes& processes() {
   return all;
 }
 
-/// Ranks are processes; those beyond a test's number of ranks stand by.
-class MpiBackend final : public Backend {
+class MpiBackend final : public ProcessBackend<Processes> {
  public:
+  MpiBackend() : ProcessBackend(processes()) {}
   [[nodiscard]] std::string name() const override { return "mpi"; }
-  [[nodiscard]] int max_ranks() const override { return processes().size(); }
-
-  void run(int num_ranks, Nanoseconds deadline, const RankBody& body) override {
-    const auto all = processes().make_communicator({.deadline = kLongDeadline, .name = "all"});
-    {
-      const auto world = processes().make_communicator({.deadline = deadline, .name = "world"});
-      const bool stands_by = processes().rank() >= num_ranks;
-      const auto group = world->split(stands_by ? 1 : 0, "test");
-      if (!stands_by) {
-        run_body(*group, body);
-      }
-      all->barrier()->wait();
-    }
-    all->barrier()->wait();
-  }
-
- private:
-  static void run_body(Communicator& group, const RankBody& body) {
-    try {
-      body(group);
-    } catch (const std::exception& thrown) {
-      group.abort("another rank's test body threw");
-      ADD_FAILURE() << "rank " << group.rank() << ": " << thrown.what();
-    }
-  }
 };
 
 std::vector<Case> from(int fewest) {

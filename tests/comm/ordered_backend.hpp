@@ -30,8 +30,8 @@ class LocalLink final : public Link {
   [[nodiscard]] std::shared_ptr<Transfer> start(const Call& call, const Mark* /*after*/) override {
     return std::make_shared<LocalTransfer>(enter(call));
   }
-  [[nodiscard]] std::unique_ptr<Link> split(int color, const std::vector<int>&) override {
-    return std::make_unique<LocalLink>(ranks_->split(color, "link"));
+  [[nodiscard]] std::unique_ptr<Link> split(const std::vector<int>& members) override {
+    return std::make_unique<LocalLink>(ranks_->split(members.front(), "link"));
   }
   void cut() noexcept override { ranks_->abort("cut"); }
   [[nodiscard]] std::optional<Error> fault() override { return std::nullopt; }

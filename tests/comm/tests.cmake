@@ -28,3 +28,28 @@ else()
   set_tests_properties(MpiConformance.FourProcesses PROPERTIES
     LABELS "comm;multirank" SKIP_REGULAR_EXPRESSION "skipped:")
 endif()
+
+# Each starts its ranks itself, as processes that share the GPUs there are.
+foreach(case IN ITEMS "Conformance.TwoRanks|nccl_conformance_test|2" "Conformance.FourRanks|nccl_conformance_test|4"
+                      "LostRank.TwoRanks|nccl_lost_rank_test|2" "LostRank.FourRanks|nccl_lost_rank_test|4")
+  string(REPLACE "|" ";" case "${case}")
+  list(GET case 0 name)
+  list(GET case 1 program)
+  list(GET case 2 num_ranks)
+  if(NOT ASKOS_WITH_CUDA)
+    add_test(NAME Nccl${name} COMMAND "${CMAKE_COMMAND}" -E echo
+      "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
+    set_tests_properties(Nccl${name} PROPERTIES LABELS "comm;multirank;gpu" SKIP_REGULAR_EXPRESSION "skipped:")
+    continue()
+  endif()
+  if(NOT TARGET comm_${program})
+    add_executable(comm_${program} comm/${program}.cpp)
+    target_include_directories(comm_${program} PRIVATE
+      ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/comm/src)
+    target_link_libraries(comm_${program} PRIVATE
+      askos::options askos::device_ranks askos::nccl GTest::gmock GTest::gtest)
+  endif()
+  add_test(NAME Nccl${name} COMMAND comm_${program} --ranks=${num_ranks})
+  set_tests_properties(Nccl${name} PROPERTIES LABELS "comm;multirank;gpu" TIMEOUT 600
+    SKIP_RETURN_CODE 77)
+endforeach()

@@ -24,6 +24,7 @@ std::vector<Order> Coordinator::take(int rank, Announcement announcement, Nanose
            announcement.error.value_or(Error(Errc::kInternal, "a failure without a reason")),
            orders);
       break;
+    case Announcement::Kind::kDrop: drop(announcement.group, orders); break;
     case Announcement::Kind::kLeave:
       if (++num_left_ == num_ranks_) {
         orders.push_back({.kind = Order::Kind::kEnd});
@@ -132,11 +133,22 @@ void Coordinator::fail(GroupId id, const Error& error, std::vector<Order>& order
 }
 
 void Coordinator::mark_failed(GroupId id) {
-  Group& group = groups_.at(id);
-  group.has_failed = true;
-  group.open.clear();
-  for (const GroupId child : group.children) {
+  const auto found = groups_.find(id);
+  if (found == groups_.end()) {
+    return;
+  }
+  found->second.has_failed = true;
+  found->second.open.clear();
+  for (const GroupId child : found->second.children) {
     mark_failed(child);
+  }
+}
+
+void Coordinator::drop(GroupId id, std::vector<Order>& orders) {
+  Group& group = groups_.at(id);
+  if (++group.num_dropped == group.members.size()) {
+    groups_.erase(id);
+    orders.push_back({.kind = Order::Kind::kDrop, .group = id});
   }
 }
 

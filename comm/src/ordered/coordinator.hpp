@@ -40,13 +40,15 @@ class Coordinator {
     std::vector<int> members;  // ranks of the run, by rank of the group
     std::deque<Open> open;     // some rank is missing; by sequence
     std::int64_t first_open = 0;
-    std::vector<GroupId> children;
+    std::vector<GroupId> children;  // may have been dropped since
+    std::size_t num_dropped = 0;
     bool has_failed = false;
   };
 
   void enter(int rank, Announcement announcement, Nanoseconds now, std::vector<Order>& orders);
   void start(GroupId id, std::vector<Order>& orders);
   void fail(GroupId id, const Error& error, std::vector<Order>& orders);
+  void drop(GroupId id, std::vector<Order>& orders);
   void mark_failed(GroupId id);
 
   std::map<GroupId, Group> groups_;

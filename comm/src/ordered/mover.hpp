@@ -41,8 +41,8 @@ class Link {
   [[nodiscard]] virtual std::shared_ptr<Transfer> start(const Call& call, const Mark* after) = 0;
 
   /// Makes the links of the groups into which all ranks of this one split, and returns this rank's:
-  /// `members` are its ranks of this group. The mover's thread.
-  [[nodiscard]] virtual std::unique_ptr<Link> split(int color, const std::vector<int>& members) = 0;
+  /// `members` are its ranks of this group, in order. The mover's thread.
+  [[nodiscard]] virtual std::unique_ptr<Link> split(const std::vector<int>& members) = 0;
 
   /// Ends what is under way as it is; `start` and `split` that are running, and later ones, throw
   /// `Errc::kCancelled`. Any thread; waits until the memory of all transfers is out of use.

@@ -23,6 +23,7 @@ struct Announcement {
   enum class Kind {
     kEnter,  ///< it entered a collective
     kFail,   ///< it gave a group up, or the whole run
+    kDrop,   ///< it will enter nothing more in this group
     kLeave,  ///< it will enter nothing more
   };
   Kind kind = Kind::kLeave;
@@ -38,6 +39,7 @@ struct Order {
   enum class Kind {
     kStart,  ///< all ranks of the group have entered this collective: move its bytes
     kFail,   ///< the group and those split from it, or the whole run, have failed
+    kDrop,   ///< all ranks of the group have dropped it: take its links down
     kEnd,    ///< all ranks have left
   };
   Kind kind = Kind::kEnd;

@@ -22,7 +22,11 @@ constexpr Nanoseconds kGrace = std::chrono::seconds(3);
 OrderedGroup::OrderedGroup(OrderedRun& run, Membership membership, std::unique_ptr<Link> link)
     : run_(run), membership_(std::move(membership)), link_(std::move(link)) {}
 
-OrderedGroup::~OrderedGroup() = default;
+OrderedGroup::~OrderedGroup() {
+  if (failure_ != nullptr) {
+    link_->cut();  // the others may never take their ends down
+  }
+}
 
 std::shared_ptr<OrderedCollective> OrderedGroup::enter(Call call, Stream stream) {
   auto after = run_.mark(stream);
@@ -83,7 +87,7 @@ std::shared_ptr<OrderedGroup> OrderedGroup::make_child(const Order& order,
     if (own == child.members.end()) {
       continue;
     }
-    auto link = link_->split(collective.call().color, child.members);
+    auto link = link_->split(child.members);
     return run_.add({.group = child.group,
                      .name = collective.call().name,
                      .rank = static_cast<int>(own - child.members.begin()),

@@ -190,7 +190,7 @@ void OrderedRun::move() {
           follow(order);
         }
       }
-      drop_unused_groups();
+      announce_unused_groups();
     }
   } catch (...) {
     suspect(current_error());
@@ -229,6 +229,16 @@ void OrderedRun::follow(const Order& order) {
       break;
     }
     case Order::Kind::kFail: fail_here(order.group, *order.error); break;
+    case Order::Kind::kDrop: {
+      std::shared_ptr<OrderedGroup> unused;
+      const std::lock_guard lock(mutex_);
+      if (const auto found = groups_.find(order.group); found != groups_.end()) {
+        unused = std::move(found->second);
+        groups_.erase(found);
+        dropped_.erase(order.group);
+      }
+      break;
+    }
     case Order::Kind::kEnd: {
       const std::lock_guard lock(mutex_);
       has_ended_ = true;
@@ -238,18 +248,15 @@ void OrderedRun::follow(const Order& order) {
   }
 }
 
-void OrderedRun::drop_unused_groups() {
-  std::vector<std::shared_ptr<OrderedGroup>> unused;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto each = groups_.begin(); each != groups_.end();) {
-      const bool is_unused = each->first != 0 && each->second.use_count() == 1;
-      if (is_unused && each->second->is_idle()) {
-        unused.push_back(std::move(each->second));
-        each = groups_.erase(each);
-      } else {
-        ++each;
-      }
+void OrderedRun::announce_unused_groups() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, group] : groups_) {
+    if (id != 0 && group.use_count() == 1 && !dropped_.contains(id) && group->is_idle()) {
+      dropped_.insert(id);
+      auto& announcement = outbox_.emplace_back();
+      announcement.kind = Announcement::Kind::kDrop;
+      announcement.group = id;
+      changed_.notify_all();
     }
   }
 }

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -56,7 +57,7 @@ class OrderedRun {
   void stop() noexcept;
   void move();
   void follow(const Order& order);
-  void drop_unused_groups();
+  void announce_unused_groups();
   void speak();
   void look_after_run(Nanoseconds now);
   void exchange_beats(Nanoseconds now);
@@ -74,6 +75,7 @@ class OrderedRun {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<GroupId, std::shared_ptr<OrderedGroup>> groups_;
+  std::set<GroupId> dropped_;  // by this rank: their links live until all have
   std::vector<Announcement> outbox_;
   std::unique_ptr<const Error> failure_;
   std::optional<Error> suspicion_;  // a connection broke: which rank was lost will show
