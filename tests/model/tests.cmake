@@ -17,3 +17,12 @@ foreach(level IN ITEMS portable avx2)
   set_tests_properties(Attention.With_${level}_vectors PROPERTIES LABELS model TIMEOUT 120
     ENVIRONMENT ASKOS_VECTORS=${level} SKIP_REGULAR_EXPRESSION "no such vector instructions")
 endforeach()
+
+if(ASKOS_WITH_CUDA)
+  askos_add_test(model/cuda_attention_test LABELS gpu LIBRARIES askos::cuda_attention)
+  target_sources(model_cuda_attention_test PRIVATE model/cuda_attention_problem.cpp)
+else()
+  add_test(NAME CudaAttention COMMAND "${CMAKE_COMMAND}" -E echo
+    "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
+  set_tests_properties(CudaAttention PROPERTIES LABELS "model;gpu" SKIP_REGULAR_EXPRESSION "skipped:")
+endif()

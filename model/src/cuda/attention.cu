@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention.hpp"
+#include "backward_weights.cuh"
+#include "kernel_arguments.cuh"
+
+#include <cmath>
+#include <initializer_list>
+
+namespace askos::model::cuda {
+
+__global__ void sum_weight_parts(const float* parts,
+                                 int num_channels,
+                                 int num_features,
+                                 float* grad_weight,
+                                 float* grad_bias,
+                                 bool add) {
+  const int columns = num_features + 1;
+  const int at = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (at >= num_channels * columns) return;
+  float sum = 0;
+  for (int p = 0; p < kParts; ++p)
+    sum += parts[static_cast<std::int64_t>(p) * num_channels * columns + at];
+  const int channel = at / columns;
+  const int feature = at % columns;
+  float* to = feature < num_features ? grad_weight : grad_bias;
+  if (to == nullptr) return;
+  to += feature < num_features ? channel * num_features + feature : channel;
+  *to = add ? *to + sum : sum;
+}
+
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+
+std::size_t aligned_bytes(std::int64_t bytes) {
+  return (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+std::size_t handed_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
+  return aligned_bytes(edges.num_edges * shape.num_heads *
+                       static_cast<std::int64_t>(sizeof(float2)));
+}
+std::size_t mean_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
+  return aligned_bytes(std::int64_t{4} * edges.num_destinations * shape.num_heads *
+                       shape.num_features);
+}
+std::size_t part_bytes(const AttentionShape& shape) {
+  return aligned_bytes(std::int64_t{4} * kParts * shape.num_heads * shape.head_size *
+                       (shape.num_features + 1));
+}
+
+/// Whether all rows of all members start at multiples of 16 bytes and consist of such words.
+template <typename T>
+bool rows_aligned(int head_size, std::initializer_list<ConstRows> tables) {
+  const std::int64_t word = 16 / static_cast<std::int64_t>(sizeof(T));
+  for (const auto& rows : tables)
+    if (reinterpret_cast<std::uintptr_t>(rows.data) % 16 != 0 || rows.row_stride % word != 0 ||
+        rows.batch_stride % word != 0)
+      return false;
+  return head_size % 8 == 0;
+}
+
+ConstRows as_const(const MutableRows& rows) {
+  return {rows.data, rows.row_stride, rows.batch_stride};
+}
+
+template <typename T>
+Rows<const T> member(const ConstRows& rows, int batch) {
+  return {static_cast<const T*>(rows.data) + batch * rows.batch_stride, rows.row_stride};
+}
+template <typename T>
+Rows<T> member(const MutableRows& rows, int batch) {
+  return {static_cast<T*>(rows.data) + batch * rows.batch_stride, rows.row_stride};
+}
+
+template <typename T, typename Call>
+void fill(Tables<T>& t,
+          const AttentionShape& shape,
+          const DeviceEdges& edges,
+          const Call& call,
+          const float* softmax,
+          int batch) {
+  t.heads = {shape.num_heads, shape.head_size, shape.num_features,
+             1.F / std::sqrt(static_cast<float>(shape.head_size))};
+  t.graph = edges;
+  t.edges = call.edges;
+  t.query = member<T>(call.query, batch);
+  t.key = member<T>(call.key, batch);
+  t.value = member<T>(call.value, batch);
+  t.softmax = reinterpret_cast<float2*>(const_cast<float*>(softmax)) +
+              std::int64_t{batch} * edges.num_destinations * shape.num_heads;
+}
+
+template <typename T>
+cudaError_t forward_of(const AttentionShape& shape,
+                       const DeviceEdges& edges,
+                       const Forward& call,
+                       cudaStream_t stream) {
+  const bool aligned =
+      rows_aligned<T>(shape.head_size, {call.query, call.key, call.value, as_const(call.out)});
+  for (int batch = 0; batch < shape.num_batches; ++batch) {
+    ForwardTables<T> t;
+    fill<T>(t, shape, edges, call, call.softmax, batch);
+    t.out = member<T>(call.out, batch);
+    if (const auto error = launch_forward<T>(t, aligned, stream); error != cudaSuccess)
+      return error;
+  }
+  return cudaSuccess;
+}
+
+template <typename T>
+cudaError_t backward_of(const AttentionShape& shape,
+                        const DeviceEdges& edges,
+                        const Backward& call,
+                        cudaStream_t stream) {
+  const bool aligned = rows_aligned<T>(
+      shape.head_size, {call.query, call.key, call.value, call.grad_out, as_const(call.grad_query),
+                        as_const(call.grad_key), as_const(call.grad_value)});
+  auto* workspace = static_cast<unsigned char*>(call.workspace);
+  auto* means = workspace + handed_bytes(shape, edges);
+  auto* grad_means = means + mean_bytes(shape, edges);
+  auto* parts = reinterpret_cast<float*>(grad_means + mean_bytes(shape, edges));
+  const bool weights = call.grad_weight != nullptr || call.grad_bias != nullptr;
+  for (int batch = 0; batch < shape.num_batches; ++batch) {
+    BackwardTables<T> t;
+    fill<T>(t, shape, edges, call, call.softmax, batch);
+    t.grad_out = member<T>(call.grad_out, batch);
+    t.grad_query = member<T>(call.grad_query, batch);
+    t.grad_key = member<T>(call.grad_key, batch);
+    t.grad_value = member<T>(call.grad_value, batch);
+    t.handed = reinterpret_cast<float2*>(workspace);
+    t.mean_features = weights ? reinterpret_cast<float*>(means) : nullptr;
+    t.grad_means = reinterpret_cast<float*>(grad_means);
+    t.grad_features = shape.num_features > 0 ? call.grad_features : nullptr;
+    t.add_grad_features = batch > 0;
+    const auto error = launch_backward<T>(t, weights ? parts : nullptr, aligned, stream);
+    if (error != cudaSuccess) return error;
+    if (!weights) continue;
+    const int channels = shape.num_heads * shape.head_size;
+    const int sums = channels * (shape.num_features + 1);
+    sum_weight_parts<<<(sums + 255) / 256, 256, 0, stream>>>(
+        parts, channels, shape.num_features, call.grad_weight, call.grad_bias, batch > 0);
+    if (const auto launched = cudaGetLastError(); launched != cudaSuccess) return launched;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+bool takes(const AttentionShape& shape) {
+  return shape.num_batches > 0 && shape.num_heads > 0 && shape.num_heads <= 65535 &&
+         shape.head_size > 0 && shape.head_size <= kMaxHeadSize && shape.num_features >= 0 &&
+         shape.num_features <= kMaxFeatures;
+}
+
+std::size_t backward_workspace(const AttentionShape& shape, const DeviceEdges& edges) {
+  return handed_bytes(shape, edges) + 2 * mean_bytes(shape, edges) + part_bytes(shape);
+}
+
+cudaError_t attention_forward(const AttentionShape& shape,
+                              const DeviceEdges& edges,
+                              const Forward& forward,
+                              cudaStream_t stream) {
+  if (!takes(shape) || edges.num_edges >= (std::int64_t{1} << 31)) return cudaErrorInvalidValue;
+  switch (shape.element) {
+    case Element::kFloat32: return forward_of<float>(shape, edges, forward, stream);
+    case Element::kBfloat16: return forward_of<__nv_bfloat16>(shape, edges, forward, stream);
+    case Element::kFloat16: return forward_of<__half>(shape, edges, forward, stream);
+  }
+  return cudaErrorInvalidValue;
+}
+
+cudaError_t attention_backward(const AttentionShape& shape,
+                               const DeviceEdges& edges,
+                               const Backward& backward,
+                               cudaStream_t stream) {
+  if (!takes(shape) || edges.num_edges >= (std::int64_t{1} << 31)) return cudaErrorInvalidValue;
+  switch (shape.element) {
+    case Element::kFloat32: return backward_of<float>(shape, edges, backward, stream);
+    case Element::kBfloat16: return backward_of<__nv_bfloat16>(shape, edges, backward, stream);
+    case Element::kFloat16: return backward_of<__half>(shape, edges, backward, stream);
+  }
+  return cudaErrorInvalidValue;
+}
+
+}  // namespace askos::model::cuda

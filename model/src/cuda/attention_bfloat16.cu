@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch.cuh"
+
+namespace askos::model::cuda {
+
+template cudaError_t launch_forward<__nv_bfloat16>(const ForwardTables<__nv_bfloat16>&,
+                                                   bool,
+                                                   cudaStream_t);
+template cudaError_t launch_backward<__nv_bfloat16>(const BackwardTables<__nv_bfloat16>&,
+                                                    float*,
+                                                    bool,
+                                                    cudaStream_t);
+
+}  // namespace askos::model::cuda

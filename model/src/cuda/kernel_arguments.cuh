@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernels read and write for one member of a batch, typed.
+#pragma once
+
+#include "attention.hpp"
+
+#include <cuda_runtime.h>
+
+namespace askos::model::cuda {
+
+template <typename T>
+struct Rows {
+  T* data;
+  std::int64_t stride;
+
+  __device__ T* at(std::int64_t row) const { return data + row * stride; }
+};
+
+struct Heads {
+  int count;
+  int size;
+  int features;
+  float scale;  // 1 / sqrt(size)
+};
+
+template <typename T>
+struct Tables {
+  Heads heads;
+  DeviceEdges graph;
+  EdgeProjection edges;
+  Rows<const T> query;
+  Rows<const T> key;
+  Rows<const T> value;
+  float2* softmax;  // [destination, head]
+};
+
+template <typename T>
+struct ForwardTables : Tables<T> {
+  Rows<T> out;
+};
+
+template <typename T>
+struct BackwardTables : Tables<T> {
+  Rows<const T> grad_out;
+  Rows<T> grad_query;
+  Rows<T> grad_key;
+  Rows<T> grad_value;
+  float2* handed;  // [edge, head]: (w, ds), from the pass over destinations to that over sources
+  float* mean_features;    // [destination, head, feature]: m; null: not wanted
+  float* grad_means;       // [destination, head, feature]: z
+  float* grad_features;    // [edge, feature]; null: not wanted
+  bool add_grad_features;  // to what an earlier member of the batch left
+};
+
+/// Start the kernels for one element type; each has a source file of its own, for they are slow to
+/// compile. `aligned`: rows can be read in words of 16 bytes.
+template <typename T>
+cudaError_t launch_forward(const ForwardTables<T>& tables, bool aligned, cudaStream_t stream);
+template <typename T>
+cudaError_t launch_backward(const BackwardTables<T>& tables,
+                            float* weight_parts,
+                            bool aligned,
+                            cudaStream_t stream);
+
+}  // namespace askos::model::cuda

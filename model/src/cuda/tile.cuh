@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// How threads share work. A block takes a tile of neighbouring destinations and one group of heads
+// at a time; each of its warps takes destinations one by one. In a warp, `Lanes` neighbouring lanes
+// share a head, each with eight of its channels and every `Lanes`-th edge feature.
+//
+// The products of a node's row with the edge projection are made per tile, in shared memory.
+#pragma once
+
+#include "elements.cuh"
+#include "kernel_arguments.cuh"
+
+namespace askos::model::cuda {
+
+inline constexpr int kTileRows = 16;
+inline constexpr int kWarps = 8;
+inline constexpr int kThreads = 32 * kWarps;
+
+/// Lanes per head (a power of two), edge features per lane, and whether rows can be read in words
+/// of 16 bytes.
+template <int Lanes, int LaneFeatures, bool AlignedRows>
+struct Layout {
+  static constexpr int kLanes = Lanes;
+  static constexpr int kLaneFeatures = LaneFeatures;
+  static constexpr bool kAligned = AlignedRows;
+  static constexpr int kHeads = 32 / Lanes;                    // in a warp
+  static constexpr int kFeatures = Lanes * LaneFeatures;       // padded
+  static constexpr int kHeadChannels = Lanes * kLaneChannels;  // padded
+  static constexpr int kChannels = 32 * kLaneChannels;         // of a warp, padded
+  using FeatureRows = float[kTileRows][kHeads][kFeatures];
+  using ChannelRows = float[kTileRows][kChannels];
+};
+
+/// Where a lane stands.
+template <typename L>
+struct Lane {
+  int index = static_cast<int>(threadIdx.x & 31);
+  int in_head = index % L::kLanes;
+  int warp_head = index / L::kLanes;
+  int head;  // of all
+  bool has_head;
+  int num_channels;  // 0 to 8 that it really has
+  std::int64_t column;
+
+  __device__ Lane(const Heads& heads, int group)
+      : head(group * L::kHeads + warp_head),
+        has_head(head < heads.count),
+        num_channels(has_head ? max(0, min(kLaneChannels, heads.size - in_head * kLaneChannels))
+                              : 0),
+        column(static_cast<std::int64_t>(head) * heads.size + in_head * kLaneChannels) {}
+};
+
+/// Sums over the lanes of a head; each gets the sum.
+template <typename L>
+__device__ inline float sum_over_head(float x) {
+#pragma unroll
+  for (int step = 1; step < L::kLanes; step *= 2) x += __shfl_xor_sync(~0U, x, step);
+  return x;
+}
+
+/// Sums over the heads of a warp, lane by lane.
+template <typename L>
+__device__ inline float sum_over_heads(float x) {
+#pragma unroll
+  for (int step = L::kLanes; step < 32; step *= 2) x += __shfl_xor_sync(~0U, x, step);
+  return x;
+}
+
+__device__ inline float dot(const float (&a)[kLaneChannels], const float (&b)[kLaneChannels]) {
+  float sum = 0;
+#pragma unroll
+  for (int c = 0; c < kLaneChannels; ++c) sum = fmaf(a[c], b[c], sum);
+  return sum;
+}
+
+__device__ inline void add_scaled(float (&sum)[kLaneChannels],
+                                  float factor,
+                                  const float (&x)[kLaneChannels]) {
+#pragma unroll
+  for (int c = 0; c < kLaneChannels; ++c) sum[c] = fmaf(factor, x[c], sum[c]);
+}
+
+/// The lane's share of an edge's features; zeros behind the last.
+template <typename L>
+__device__ inline void load_features(float (&x)[L::kLaneFeatures],
+                                     const float* features,
+                                     std::int64_t edge,
+                                     int num_features,
+                                     int in_head) {
+#pragma unroll
+  for (int a = 0; a < L::kLaneFeatures; ++a) {
+    const int f = in_head + a * L::kLanes;
+    x[a] = f < num_features ? __ldg(features + edge * num_features + f) : 0.F;
+  }
+}
+
+/// projected = factor W' row for the tile's rows and the group's heads. The whole block; it must
+/// wait before it reads.
+template <typename L, typename T>
+__device__ void project_rows(typename L::FeatureRows& projected,
+                             const Rows<const T>& rows,
+                             std::int64_t first,
+                             std::int64_t num_rows,
+                             const Heads& heads,
+                             int group,
+                             const float* weight,
+                             float factor) {
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * L::kHeads * L::kFeatures;
+       i += kThreads) {
+    const int f = i % L::kFeatures;
+    const int warp_head = i / L::kFeatures % L::kHeads;
+    const int r = i / L::kFeatures / L::kHeads;
+    const int head = group * L::kHeads + warp_head;
+    float sum = 0;
+    if (f < heads.features && head < heads.count && first + r < num_rows) {
+      const std::int64_t column = static_cast<std::int64_t>(head) * heads.size;
+      const T* row = rows.at(first + r) + column;
+      const float* w = weight + column * heads.features + f;
+      for (int c = 0; c < heads.size; ++c)
+        sum = fmaf(to_float(row[c]), __ldg(w + c * heads.features), sum);
+    }
+    projected[r][warp_head][f] = factor * sum;
+  }
+}
+
+/// Writes factor (sums + W means + [the row has edges] bias) to the tile's rows. Each warp does the
+/// rows whose sums it wrote.
+template <typename L, typename T>
+__device__ void expand_rows(const Rows<T>& out,
+                            const typename L::ChannelRows& sums,
+                            const typename L::FeatureRows& means,
+                            std::int64_t first,
+                            const DeviceEdges& graph,
+                            const Heads& heads,
+                            int group,
+                            const float* weight,
+                            const float* bias,
+                            float factor) {
+  const Lane<L> lane(heads, group);
+  for (int r = static_cast<int>(threadIdx.x / 32); r < kTileRows; r += kWarps) {
+    const std::int64_t row = first + r;
+    if (row >= graph.num_destinations) break;
+    const bool has_edges = graph.destination_offsets[row] < graph.destination_offsets[row + 1];
+    float x[kLaneChannels];
+#pragma unroll
+    for (int c = 0; c < kLaneChannels; ++c) {
+      x[c] = sums[r][lane.index * kLaneChannels + c];
+      if (c < lane.num_channels) {
+        const float* w = weight + (lane.column + c) * heads.features;
+        for (int f = 0; f < heads.features; ++f)
+          x[c] = fmaf(__ldg(w + f), means[r][lane.warp_head][f], x[c]);
+        if (bias != nullptr && has_edges) x[c] += __ldg(bias + lane.column + c);
+      }
+      x[c] *= factor;
+    }
+    store<L::kAligned>(out.at(row) + lane.column, x, lane.num_channels);
+  }
+}
+
+}  // namespace askos::model::cuda
