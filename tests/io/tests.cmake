@@ -1,6 +1,7 @@
 askos_add_test(io/calendar_test LIBRARIES askos::io)
 askos_add_test(io/checkpoint_store_test LIBRARIES askos::io)
 askos_add_test(io/crc32c_test LIBRARIES askos::io)
+askos_add_test(io/cutout_test LIBRARIES askos::io)
 askos_add_test(io/dataset_faults_test LIBRARIES askos::io PkgConfig::HDF5)
 askos_add_test(io/dataset_writer_test LIBRARIES askos::io)
 askos_add_test(io/file_test LIBRARIES askos::io)
