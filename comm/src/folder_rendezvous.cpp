@@ -9,11 +9,15 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <memory>
+#include <mutex>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace askos::comm {
 namespace {
@@ -69,6 +73,33 @@ void write_all(int descriptor, const std::string& text, const fs::path& path) {
   }
 }
 
+/// Tells when a file appears in a folder. Closing one takes long, so they are kept.
+class Watcher {
+ public:
+  explicit Watcher(const fs::path& folder)
+      : descriptor_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK), "inotify_init1", folder) {
+    if (::inotify_add_watch(descriptor_, folder.c_str(), IN_MOVED_TO) < 0) {
+      throw failed("inotify_add_watch", folder);
+    }
+  }
+
+  /// Forgets what has appeared so far.
+  void drain() const noexcept {
+    std::array<char, 4096> events{};
+    while (::read(descriptor_, events.data(), events.size()) > 0) {
+    }
+  }
+  /// Returns whether something has appeared since `drain`, after `timeout` at most.
+  [[nodiscard]] bool wait(Nanoseconds timeout) const noexcept {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+    pollfd entry{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left + 1, 1 << 30))) != 0;
+  }
+
+ private:
+  Descriptor descriptor_;
+};
+
 class FolderRendezvous final : public Rendezvous {
  public:
   FolderRendezvous(fs::path folder, int rank, int size)
@@ -96,26 +127,19 @@ class FolderRendezvous final : public Rendezvous {
     if (auto value = find(key); value || timeout <= Nanoseconds::zero()) {
       return value;
     }
-    const Descriptor watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK), "inotify_init1", folder_);
-    if (::inotify_add_watch(watch, folder_.c_str(), IN_MOVED_TO) < 0) {
-      throw failed("inotify_add_watch", folder_);
-    }
+    auto watcher = take_watcher();
     const Clock& clock = steady_clock();
     const auto until = clock.now() + timeout;
-    for (;;) {
-      if (auto value = find(key)) {  // it may have come before the watch
-        return value;
-      }
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(until - clock.now()).count();
-      pollfd entry{.fd = watch, .events = POLLIN, .revents = 0};
-      if (left < 0 || ::poll(&entry, 1, static_cast<int>(left) + 1) == 0) {
-        return find(key);
-      }
-      std::array<char, 4096> events{};
-      while (::read(watch, events.data(), events.size()) > 0) {
-      }
+    std::optional<std::string> value;
+    for (bool goes_on = true; goes_on && !value;) {
+      watcher->drain();
+      value = find(key);
+      const auto left = until - clock.now();
+      goes_on = !value && left > Nanoseconds::zero() && watcher->wait(left);
     }
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(watcher));
+    return value;
   }
 
   [[nodiscard]] std::int64_t add(const std::string& key, std::int64_t amount) override {
@@ -138,6 +162,18 @@ class FolderRendezvous final : public Rendezvous {
   void erase(const std::string& key) override { ::unlink(path(key).c_str()); }
 
  private:
+  [[nodiscard]] std::unique_ptr<Watcher> take_watcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        auto watcher = std::move(idle_.back());
+        idle_.pop_back();
+        return watcher;
+      }
+    }
+    return std::make_unique<Watcher>(folder_);
+  }
+
   [[nodiscard]] fs::path path(const std::string& key) const {
     std::string name = key;
     for (auto& letter : name) {
@@ -159,6 +195,8 @@ class FolderRendezvous final : public Rendezvous {
   int rank_;
   int size_;
   std::atomic<int> num_put_{0};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Watcher>> idle_;  // one for each thread that has waited at once
 };
 
 }  // namespace

@@ -22,6 +22,11 @@ void expect_success(cudaError_t code) {
   ASSERT_EQ(code, cudaSuccess) << cudaGetErrorString(code);
 }
 
+/// Makes this rank's GPU the calling thread's; tests start threads of their own.
+void use_own_gpu() {
+  expect_success(cudaSetDevice(RankPlace::take().device_options().device));
+}
+
 class NcclBackend final : public ProcessBackend<DeviceRanks> {
  public:
   NcclBackend() : ProcessBackend(*device_ranks) {}
@@ -29,6 +34,7 @@ class NcclBackend final : public ProcessBackend<DeviceRanks> {
 
   [[nodiscard]] std::shared_ptr<std::byte[]> allocate(std::size_t num_bytes) override {
     void* memory = nullptr;
+    use_own_gpu();
     expect_success(cudaMalloc(&memory, num_bytes));
     return {static_cast<std::byte*>(memory), [](std::byte* bytes) { (void)cudaFree(bytes); }};
   }
@@ -37,17 +43,29 @@ class NcclBackend final : public ProcessBackend<DeviceRanks> {
   }
 };
 
+/// Numbers of the host take their way through the GPU.
+class NcclHostBackend final : public ProcessBackend<DeviceRanks> {
+ public:
+  NcclHostBackend() : ProcessBackend(*device_ranks) {}
+  [[nodiscard]] std::string name() const override { return "nccl, host memory"; }
+};
+
 /// The two largest groups that this number of processes can make.
+template <typename Kind = NcclBackend>
 std::vector<Case> largest(int fewest) {
   const int size = RankPlace::is_given() ? RankPlace::take().size : 2;
   std::vector<Case> all;
   for (int num_ranks = std::max(fewest, size - 1); num_ranks <= size; ++num_ranks) {
-    all.push_back({[] { return std::make_unique<NcclBackend>(); }, num_ranks});
+    all.push_back({[] { return std::make_unique<Kind>(); }, num_ranks});
   }
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Nccl, CollectiveConformance, ::testing::ValuesIn(largest(1)), case_name);
+INSTANTIATE_TEST_SUITE_P(NcclHost,
+                         CollectiveConformance,
+                         ::testing::ValuesIn(largest<NcclHostBackend>(2)),
+                         case_name);
 INSTANTIATE_TEST_SUITE_P(Nccl, OrderConformance, ::testing::ValuesIn(largest(1)), case_name);
 INSTANTIATE_TEST_SUITE_P(Nccl, FaultConformance, ::testing::ValuesIn(largest(2)), case_name);
 
@@ -65,8 +83,9 @@ class NcclStreams : public ConformanceTest {
 
 // The host never waits: what comes before a collective and what comes after it are on one stream.
 TEST_P(NcclStreams, ACollectiveTakesItsPlaceInTheStreamThatItFollows) {
-  constexpr std::int64_t kEntries = 4 << 20;
-  constexpr int kNumRounds = 8;
+  constexpr std::int64_t kEntries = 16 << 20;
+  constexpr int kNumRounds = 4;
+  constexpr int kNumWrites = 500;  // some ms on the fastest GPUs: longer than ranks take to agree
   run([&](Communicator& comm) {
     comm.follow({stream_});
     const auto rank = comm.rank();
@@ -74,10 +93,9 @@ TEST_P(NcclStreams, ACollectiveTakesItsPlaceInTheStreamThatItFollows) {
     std::vector<std::int32_t> found(kEntries);
     auto* const bytes = data.buffer().data;
     for (int round = 1; round <= kNumRounds; ++round) {
-      // Several writes, so that one that is not waited for would leave another sum.
-      for (int value = 100; value >= 0; value -= 20) {
-        expect_success(
-            cudaMemsetAsync(bytes, value == 0 ? round + rank : value, kEntries * 4, stream_));
+      for (int write = 1; write <= kNumWrites; ++write) {
+        const int value = write == kNumWrites ? round + rank : 100;
+        expect_success(cudaMemsetAsync(bytes, value, kEntries * 4, stream_));
       }
       comm.all_reduce(data.buffer())->wait_on({stream_});
       expect_success(
@@ -121,7 +139,7 @@ int run_rank(int argc, char** argv) {
     device_ranks = std::make_unique<DeviceRanks>(
         open_folder_rendezvous(place.folder / "meeting", place.rank, place.size),
         place.device_options());
-    (void)cudaSetDevice(place.device_options().device);
+    use_own_gpu();
     const int code = RUN_ALL_TESTS();
     device_ranks.reset();
     return code;

@@ -2,6 +2,7 @@
 #include "nccl/nccl_link.hpp"
 
 #include "nccl/combine_partials.hpp"
+#include "nccl/staged_call.hpp"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -67,13 +68,15 @@ std::shared_ptr<Transfer> NcclLink::start(const Call& call, const Mark* after) {
   if (after != nullptr) {
     static_cast<const StreamMark*>(after)->event().hold_back(stream_->handle());
   }
+  StagedCall staged(*stream_, call, rank_);
   if (is_sum(call)) {
-    sum(call);
+    sum(staged.on_device());
   } else {
-    const auto pieces = first_round(call, rank_, size_);
+    const auto pieces = first_round(staged.on_device(), rank_, size_);
     keep_own(pieces);
     exchange(pieces);
   }
+  staged.copy_back();
   return std::make_shared<StreamTransfer>(stream_->handle());
 }
 

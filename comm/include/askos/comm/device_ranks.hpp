@@ -34,8 +34,9 @@ class DeviceRanks {
   [[nodiscard]] int rank() const noexcept;
   [[nodiscard]] int size() const noexcept;
 
-  /// Makes a communicator over all ranks for memory of their GPUs; they must call it in the same
-  /// order. The bits of its sums are those of a local group. It must die before this object.
+  /// Makes a communicator over all ranks for memory of their GPUs, or of the host, which takes its
+  /// way through the GPU and is for few bytes; they must call it in the same order. The bits of its
+  /// sums are those of a local group. It must die before this object.
   [[nodiscard]] std::unique_ptr<Communicator> make_communicator(const LocalOptions& options = {});
 
   /// Ends the run: all waits of all ranks, now and later, throw `error`. The first one stays. Any
