@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the cases `ensemble`, `limited_area`, `spectral`, `two_datasets`, `low_pass` and
-`mean_latent` (../README.md).
+"""Makes the cases `ensemble`, `limited_area`, `spectral`, `two_datasets`, `low_pass`, `mean_latent`,
+`single_channels`, `limits` and `octahedral` (../README.md).
 
     python make_cases.py FOLDER
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from anemoi.training.losses.kcrps import CRPS
 from reference import (BLOCK, GivenNoise, data_indices, disturb, gaussian_nodes, in_double,
-                       make_graph, make_model, scattered_nodes, versions)
+                       make_graph, make_model, octahedral_nodes, scattered_nodes, versions)
 from safetensors.torch import save_file
 
 NAMES = ["10u", "cp", "lsm", "q_850", "t_850", "tp", "z_500"]
@@ -335,9 +335,67 @@ def mean_latent(folder, rng):
     run(folder, "mean_latent", case, graph, 2, 1, rng)
 
 
+def single_channels(folder, rng):
+    graph = make_graph({"data": scattered_nodes(50, rng)}, scattered_nodes(7, rng), rng)
+    case = {
+        "text": "Heads of one, three and five channels, nothing trained at nodes, more steps out than "
+                "in, few hidden nodes.",
+        "peer_class": BASE, "n_step_input": 1, "n_step_output": 3, "num_channels": 15,
+        "latent_skip": False, "latent_aggregator": "SumAggregator",
+        "processor": processor(15, 3, num_heads=5, trainable_size=0),
+        "node_trainables": {"data": 0, "hidden": 0},
+        "loss": {"class": "MSELoss"},
+        "datasets": [one_dataset(
+            encoder=encoder(15, num_heads=3, qk_norm=True, trainable_size=0),
+            decoder=decoder(15, num_heads=15, mlp_hidden_ratio=2.67, mlp_implementation="swiglu",
+                            trainable_size=5))]}
+    run(folder, "single_channels", case, graph, 3, 1, rng)
+
+
+def limits(folder, rng):
+    graph = make_graph({"data": scattered_nodes(61, rng)}, scattered_nodes(19, rng), rng)
+    case = {
+        "text": "Four input steps, of which the first one is skipped to; limits that are listed in "
+                "another order than the variables', one a share of another variable.",
+        "peer_class": BASE, "n_step_input": 4, "n_step_output": 1, "num_channels": 16,
+        "latent_skip": True, "latent_aggregator": "SumAggregator",
+        "processor": processor(16, 1),
+        "node_trainables": {"data": 2, "hidden": 3},
+        "loss": {"class": "MSELoss"},
+        "datasets": [one_dataset(
+            encoder=encoder(16, mlp_implementation="glu"), decoder=decoder(16),
+            residual={"class": "SkipConnection", "step": 0},
+            bounding=[{"class": "ReluBounding", "variables": ["z_500", "10u"]},
+                      {"class": "HardtanhBounding", "variables": ["t_850", "q_850"],
+                       "min_val": -0.3, "max_val": 0.4},
+                      {"class": "NormalizedLeakyReluBounding", "variables": ["tp", "cp"],
+                       "min_val": [0.1, -0.2], "normalizer": ["mean-std", "std"]},
+                      {"class": "FractionBounding", "variables": ["tp"], "min_val": 0,
+                       "max_val": 1, "total_var": "z_500"}])]}
+    run(folder, "limits", case, graph, 2, 1, rng)
+
+
+def octahedral(folder, rng):
+    graph = make_graph({"data": octahedral_nodes(6)}, scattered_nodes(19, rng), rng)
+    case = {
+        "text": "Spectral Ornstein residual on a reduced octahedral grid.",
+        "peer_class": BASE, "n_step_input": 2, "n_step_output": 1, "num_channels": 12,
+        "latent_skip": True, "latent_aggregator": "SumAggregator",
+        "processor": processor(12, 1),
+        "node_trainables": {"data": 2, "hidden": 3},
+        "loss": {"class": "MSELoss"},
+        "datasets": [one_dataset(
+            encoder=encoder(12), decoder=decoder(12),
+            residual={"class": "SpectralOrnsteinConnection", "lmax": 2, "grid": "octahedral",
+                      "theta_init": 0.2, "theta_buff": 0.1, "use_mean": True,
+                      "regressors": []})]}
+    run(folder, "octahedral", case, graph, 1, 1, rng)
+
+
 if __name__ == "__main__":
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     for seed, make in enumerate((ensemble, limited_area, spectral, two_datasets,
-                                low_pass, mean_latent)):
+                                low_pass, mean_latent, single_channels, limits,
+                                octahedral)):
         make(Path(sys.argv[1]), np.random.default_rng(seed))

@@ -44,6 +44,16 @@ def gaussian_nodes(num_lat):
     return np.stack(np.meshgrid(lat, lon, indexing="ij"), -1).reshape(-1, 2).astype(np.float32)
 
 
+def octahedral_nodes(num_lat):
+    """A reduced grid: num_lat Gaussian latitudes from the north, 20 longitudes next to the poles and
+    4 more per latitude towards the equator."""
+    lat = np.arcsin(np.polynomial.legendre.leggauss(num_lat)[0])[::-1]
+    counts = [20 + 4 * min(i, num_lat - 1 - i) for i in range(num_lat)]
+    rings = [np.stack([np.full(n, y), np.arange(n) * 2 * np.pi / n], 1)
+             for y, n in zip(lat, counts)]
+    return np.concatenate(rings).astype(np.float32)
+
+
 def points(nodes):
     lat, lon = nodes[:, 0].astype(float), nodes[:, 1].astype(float)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], 1)
