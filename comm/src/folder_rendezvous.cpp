@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@ namespace askos::comm {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// How long a wait looks before it blocks: what waking it would take.
+constexpr Nanoseconds kSpin = std::chrono::microseconds(100);
 
 Error failed(const char* what, const fs::path& path) {
   return Error(Errc::kEnvironment, "the folder of a rendezvous cannot be used")
@@ -124,13 +128,18 @@ class FolderRendezvous final : public Rendezvous {
 
   [[nodiscard]] std::optional<std::string> get(const std::string& key,
                                                Nanoseconds timeout) override {
-    if (auto value = find(key); value || timeout <= Nanoseconds::zero()) {
+    const Clock& clock = steady_clock();
+    const auto start = clock.now();
+    const auto until = start + timeout;
+    auto value = find(key);
+    while (!value && clock.now() < std::min(until, start + kSpin)) {
+      std::this_thread::yield();
+      value = find(key);
+    }
+    if (value || timeout <= kSpin) {
       return value;
     }
     auto watcher = take_watcher();
-    const Clock& clock = steady_clock();
-    const auto until = clock.now() + timeout;
-    std::optional<std::string> value;
     for (bool goes_on = true; goes_on && !value;) {
       watcher->drain();
       value = find(key);

@@ -10,8 +10,8 @@
 namespace askos::comm {
 namespace {
 
-/// How long a wait looks before it naps between looks.
-constexpr Nanoseconds kSpin = std::chrono::microseconds(100);
+/// How long a wait looks before it naps between looks: about as long as ranks take to agree.
+constexpr Nanoseconds kSpin = std::chrono::microseconds(500);
 constexpr Nanoseconds kNap = std::chrono::microseconds(20);
 
 /// Rank 0 names who is missing at the deadline; its word is given this long to arrive.
