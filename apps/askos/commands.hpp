@@ -11,5 +11,10 @@ void add_ps(const CommandLine& line);
 void add_top(const CommandLine& line);
 void add_why(const CommandLine& line);
 void add_dot(const CommandLine& line);
+void add_pause(const CommandLine& line);
+void add_resume(const CommandLine& line);
+void add_step(const CommandLine& line);
+void add_hold(const CommandLine& line);
+void add_drain(const CommandLine& line);
 
 }  // namespace askos::apps

@@ -5,6 +5,7 @@
 #include "command_line/table.hpp"
 #include "commands.hpp"
 #include "graph_options.hpp"
+#include "running_graphs.hpp"
 #include "top_text.hpp"
 
 #include <askos/base/error.hpp>
@@ -20,79 +21,15 @@ namespace {
 
 constexpr auto kRefresh = std::chrono::seconds(1);
 
-/// Which of the running graphs a question is about, and which time.
-struct Selection {
-  int pid = 0;
-  int session = 0;
-  std::string graph;
-  std::string window = "10 s";
-};
-
-void add_selection(CLI::App& command, Selection& selection) {
-  command.add_option("--pid", selection.pid, "only the graphs of this process");
-  command.add_option("--session", selection.session, "only the session of this number");
-  command.add_option("--graph", selection.graph, "only graphs of this name");
-  command.add_option("--window", selection.window, "how far to look back, at most 10 s")
-      ->capture_default_str();
-}
-
-Json ask_json(const std::filesystem::path& socket, const Json& request) {
-  const Json reply = Json::parse(dataflow::ask(socket, request.dump()));
-  if (!reply.at("ok").get<bool>()) {
-    const Json& error = reply.at("error");
-    const auto code = error.at("exit_code") == 2 ? Errc::kNotFound : Errc::kInternal;
-    throw Error(code, error.at("message").get<std::string>());
+/// The state, and how long a debugger may still hold the graph.
+std::string state_of(const Json& row) {
+  const Json& hold = row.at("hold");
+  if (hold.is_null()) {
+    return row.at("state");
   }
-  return reply.at("result");
-}
-
-Json window_request(const char* verb, const Selection& selection) {
-  const auto window = parse_duration(selection.window);
-  return {{"verb", verb},
-          {"window_ms", std::chrono::ceil<std::chrono::milliseconds>(window).count()}};
-}
-
-struct Found {
-  std::filesystem::path socket;
-  Json row;  ///< as `ps` answers it
-};
-
-std::vector<Found> find_sessions(const Selection& selection) {
-  std::vector<Found> found;
-  for (const auto& process : dataflow::find_processes()) {
-    if (selection.pid != 0 && process.pid != selection.pid) {
-      continue;
-    }
-    Json rows = Json::array();
-    try {
-      rows = ask_json(process.socket, window_request("ps", selection));
-    } catch (const Error& error) {
-      if (error.code() != Errc::kEnvironment) {  // else: it has just ended
-        throw;
-      }
-    }
-    for (auto& row : rows) {
-      const bool wanted = (selection.session == 0 || row.at("session") == selection.session) &&
-                          (selection.graph.empty() || row.at("graph") == selection.graph);
-      if (wanted) {
-        found.push_back({process.socket, row});
-      }
-    }
-  }
-  return found;
-}
-
-std::vector<Found> find_some(const Selection& selection) {
-  auto found = find_sessions(selection);
-  if (found.empty()) {
-    throw Error(Errc::kNotFound, "no running graph to ask (askos ps lists them)");
-  }
-  return found;
-}
-
-Json ask_session(const Found& found, Json request) {
-  request["session"] = found.row.at("session");
-  return ask_json(found.socket, request);
+  const double left = std::max(0.0, hold.at("lease_left_s").get<double>());
+  return hold.at("state").get<std::string>() + " by " + hold.at("debugger").get<std::string>() +
+         ", " + clock_time(left) + " left";
 }
 
 int ps(const Selection& selection, bool json) {
@@ -111,7 +48,7 @@ int ps(const Selection& selection, bool json) {
     table.add({row.at("pid").dump(), row.at("session").dump(), row.at("graph"),
                row.at("ranks").dump(), row.at("stages").dump(),
                clock_time(row.at("age_s").get<double>()),
-               fixed(row.at("packets_per_s").get<double>(), 1), row.at("state"), row.at("root")});
+               fixed(row.at("packets_per_s").get<double>(), 1), state_of(row), row.at("root")});
   }
   if (json) {
     std::cout << rows.dump() << "\n";
@@ -191,11 +128,7 @@ int dot(const Selection& selection, const GraphOptions& file, bool json) {
   if (!file.path.empty()) {
     text = dataflow::to_dot(load(file).graph);
   } else {
-    const auto sessions = find_some(selection);
-    if (sessions.size() > 1) {
-      throw Error(Errc::kUsage, "several graphs are running: choose one with --pid or --graph");
-    }
-    text = ask_session(sessions.front(), {{"verb", "dot"}}).at("dot").get<std::string>();
+    text = ask_session(find_one(selection), {{"verb", "dot"}}).at("dot").get<std::string>();
   }
   std::cout << (json ? Json({{"dot", text}}).dump() + "\n" : text);
   return 0;

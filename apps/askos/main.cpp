@@ -74,6 +74,11 @@ int run(int argc, char** argv) {
   add_top(line);
   add_why(line);
   add_dot(line);
+  add_pause(line);
+  add_step(line);
+  add_hold(line);
+  add_resume(line);
+  add_drain(line);
   for (auto* command : app.get_subcommands({})) {
     command->group("Graphs");
   }

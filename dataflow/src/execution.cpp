@@ -82,6 +82,7 @@ void Execution::wake_all() {
 
 void Execution::request_drain() {
   draining_ = true;
+  hold_.release();
   wake_all();
 }
 
@@ -91,6 +92,7 @@ void Execution::request_stop(std::optional<StageFailure> reason) {
     if (reason && !failure_ && !outcome_) failure_ = std::move(reason);
   }
   stopped_ = true;
+  hold_.release();
   wake_all();
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "edge_state.hpp"
+#include "hold.hpp"
 #include "scheduler.hpp"
+#include "session_control.hpp"
 #include "stage_runner.hpp"
 
 #include <askos/dataflow/plan.hpp>
@@ -61,6 +63,10 @@ class Execution : public std::enable_shared_from_this<Execution> {
     return runners_;
   }
 
+  [[nodiscard]] Hold& hold() noexcept { return hold_; }
+  [[nodiscard]] Control& control() noexcept { return control_; }
+  [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(plan_.ranks().size()); }
+
   // --- for the stage runners ---
   [[nodiscard]] Scheduler& scheduler() const noexcept { return *scheduler_; }
   [[nodiscard]] Clock& clock() const noexcept { return clock_; }
@@ -100,6 +106,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   telemetry::TraceLog trace_;
   std::vector<RunningEdge> edges_;
   std::vector<std::unique_ptr<StageRunner>> runners_;
+  Hold hold_{runners_};
+  SessionControl control_{*this};
   Scheduler* scheduler_ = nullptr;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};

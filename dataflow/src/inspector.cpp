@@ -15,6 +15,12 @@
 #include <thread>
 
 namespace askos::dataflow {
+namespace {
+
+/// How often to look after a hold that is on its way.
+constexpr Nanoseconds kHoldInterval = std::chrono::milliseconds(1);
+
+}  // namespace
 
 std::filesystem::path socket_folder() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
@@ -76,7 +82,7 @@ class Inspector::Server {
  private:
   std::string answer_one(std::string_view request) {
     const std::lock_guard lock(mutex_);
-    return answer(request, sessions_);
+    return answer(request, sessions_, {.read_only = options_.read_only, .token = options_.token});
   }
 
   void take_snapshots() {
@@ -88,6 +94,16 @@ class Inspector::Server {
         inspected.history.pop_front();
       }
     }
+  }
+
+  /// Drives holds on and ends those whose debugger is gone; returns whether one is on its way.
+  [[nodiscard]] bool tend_holds() {
+    const std::lock_guard lock(mutex_);
+    bool under_way = false;
+    for (const auto& inspected : sessions_) {
+      under_way = inspected.session->control().tend() || under_way;
+    }
+    return under_way;
   }
 
   void serve() {
@@ -103,8 +119,9 @@ class Inspector::Server {
       polls.clear();
       polls.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
       clients_->append_polls(polls, now);
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          std::min(next_snapshot - now, InspectorClients::kPatience));
+      const Nanoseconds patience = tend_holds() ? kHoldInterval : InspectorClients::kPatience;
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(std::min(next_snapshot - now, patience));
       if (::poll(polls.data(), polls.size(), static_cast<int>(left.count())) < 0) {
         continue;  // interrupted
       }

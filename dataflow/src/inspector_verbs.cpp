@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector_verbs.hpp"
 
+#include "inspector_request.hpp"
 #include "status_json.hpp"
 
 #include <askos/base/error.hpp>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 namespace askos::dataflow {
@@ -19,33 +19,6 @@ namespace {
 
 constexpr int kProtocol = 1;
 constexpr Nanoseconds kDefaultWindow = std::chrono::seconds(10);
-
-struct Request {
-  Json json;
-
-  [[nodiscard]] std::string text(const char* key) const {
-    const auto found = json.find(key);
-    if (found == json.end()) {
-      return "";
-    }
-    if (!found->is_string()) {
-      throw Error(Errc::kUsage, "key of the wrong type").with("key", key).with("expected", "text");
-    }
-    return found->get<std::string>();
-  }
-  [[nodiscard]] std::int64_t integer(const char* key, std::int64_t fallback) const {
-    const auto found = json.find(key);
-    if (found == json.end()) {
-      return fallback;
-    }
-    if (!found->is_number_integer()) {
-      throw Error(Errc::kUsage, "key of the wrong type")
-          .with("key", key)
-          .with("expected", "integer");
-    }
-    return found->get<std::int64_t>();
-  }
-};
 
 /// What a question about the last seconds is answered from.
 struct Window {
@@ -70,25 +43,6 @@ Window look_back(const InspectedSession& inspected, const Request& request) {
   return window;
 }
 
-const InspectedSession& chosen_session(const Request& request,
-                                       const std::vector<InspectedSession>& sessions) {
-  const auto number = request.integer("session", 0);
-  if (number == 0 && sessions.size() == 1) {
-    return sessions.front();
-  }
-  const auto found = std::ranges::find(sessions, number, &InspectedSession::number);
-  if (found == sessions.end()) {
-    std::string known;
-    for (const auto& session : sessions) {
-      known += (known.empty() ? "" : ", ") + std::to_string(session.number);
-    }
-    throw Error(Errc::kNotFound, number == 0 ? "say which session" : "no session of that number")
-        .with("session", number)
-        .with("known", known);
-  }
-  return *found;
-}
-
 Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
   Json rows = Json::array();
   for (const auto& inspected : sessions) {
@@ -104,7 +58,8 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
                     {"packets_per_s", arrivals(plan, before, after).per_second},
                     {"state", after.state},
                     {"verdict", to_string(report.verdict)},
-                    {"root", root_phrase(report)}});
+                    {"root", root_phrase(report)},
+                    {"hold", short_hold_json(inspected.session->control().hold())}});
   }
   return rows;
 }
@@ -138,27 +93,36 @@ Json trace(const Request& request, const std::vector<InspectedSession>& sessions
   return Json::parse(text.str());
 }
 
-struct Verb {
-  const char* name;
-  Json (*answer)(const Request&, const std::vector<InspectedSession>&);
-};
-constexpr std::array<Verb, 6> kVerbs{{{"ps", ps},
-                                      {"top", top},
-                                      {"why", why_verb},
-                                      {"dot", dot},
-                                      {"status", status_verb},
-                                      {"trace", trace}}};
+std::vector<Verb> all_verbs() {
+  std::vector<Verb> verbs{{"ps", false, ps},
+                          {"top", false, top},
+                          {"why", false, why_verb},
+                          {"dot", false, dot},
+                          {"status", false, status_verb},
+                          {"trace", false, trace}};
+  verbs.insert(verbs.end(), control_verbs().begin(), control_verbs().end());
+  return verbs;
+}
 
-Json answer_verb(const Request& request, const std::vector<InspectedSession>& sessions) {
+Json answer_verb(const Request& request,
+                 const std::vector<InspectedSession>& sessions,
+                 const InspectorRights& rights) {
+  if (!rights.token.empty() && !equal_in_constant_time(request.text("token"), rights.token)) {
+    throw Error(Errc::kUsage, "token is missing or wrong");
+  }
+  static const auto verbs = all_verbs();
   const std::string name = request.text("verb");
-  const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
-  if (verb == kVerbs.end()) {
+  const auto verb = std::ranges::find(verbs, name, &Verb::name);
+  if (verb == verbs.end()) {
     std::vector<std::string> known;
-    std::ranges::transform(kVerbs, std::back_inserter(known), &Verb::name);
+    std::ranges::transform(verbs, std::back_inserter(known), &Verb::name);
     Error error(Errc::kUsage, "unknown verb");
     error.with("verb", name);
     suggest(error, name, known);
     throw error;
+  }
+  if (verb->changes && rights.read_only) {
+    throw Error(Errc::kUsage, "process may be looked at but not changed").with("verb", name);
   }
   return verb->answer(request, sessions);
 }
@@ -179,7 +143,18 @@ std::string refuse(const std::string& message) {
   return print(json);
 }
 
-std::string answer(std::string_view request, const std::vector<InspectedSession>& sessions) {
+bool equal_in_constant_time(std::string_view given, std::string_view expected) noexcept {
+  volatile unsigned char difference = given.size() == expected.size() ? 0 : 1;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const char other = i < given.size() ? given[i] : '\0';
+    difference = static_cast<unsigned char>(difference | (other ^ expected[i]));
+  }
+  return difference == 0;
+}
+
+std::string answer(std::string_view request,
+                   const std::vector<InspectedSession>& sessions,
+                   const InspectorRights& rights) {
   const Json parsed = Json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) {
     return refuse("a request is a JSON object on one line");
@@ -189,7 +164,7 @@ std::string answer(std::string_view request, const std::vector<InspectedSession>
     json["id"] = *id;
   }
   try {
-    Json result = answer_verb({parsed}, sessions);
+    Json result = answer_verb({parsed}, sessions, rights);
     json["ok"] = true;
     json["result"] = std::move(result);
   } catch (...) {

@@ -17,9 +17,16 @@ struct InspectedSession {
   std::deque<SessionStatus> history;
 };
 
+/// What an inspector lets its clients do.
+struct InspectorRights {
+  bool read_only = false;
+  std::string token{};  ///< what every request must bring; empty: nothing
+};
+
 /// Answers one request line of the inspector's protocol; never throws, never blocks on a stage.
 [[nodiscard]] std::string answer(std::string_view request,
-                                 const std::vector<InspectedSession>& sessions);
+                                 const std::vector<InspectedSession>& sessions,
+                                 const InspectorRights& rights = {});
 
 /// The answer to something that is no request at all.
 [[nodiscard]] std::string refuse(const std::string& message);

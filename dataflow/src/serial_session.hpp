@@ -30,6 +30,7 @@ class SerialSession final : public Session, private Scheduler {
     execution_->write_trace(path);
   }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution_->plan(); }
+  [[nodiscard]] Control& control() const noexcept override { return execution_->control(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution_->event_descriptor();
   }

@@ -23,6 +23,7 @@ bool StageRunner::go() {
       try {
         stage_.start(*this);
         phase_ = Phase::kRun;
+        start_turn_ = 1;
       } catch (...) {
         handle_failure(current_error());
       }
@@ -155,7 +156,9 @@ void StageRunner::end_stage() {
     settle(input_waits_);
     settle(credit_waits_);
   }
+  gate_.stand(gate_.order(), turn() + 1);
   state_.store(RunState::kEnded);
+  execution_.hold().note_stand();
   execution_.note_ended();
 }
 

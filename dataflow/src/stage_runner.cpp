@@ -47,6 +47,7 @@ StageRunner::StageRunner(Execution& execution,
       options_(options),
       dedicated_(stage_.threading() == Threading::kDedicated),
       any_(stage_.firing() == Firing::kAny),
+      meets_ranks_(execution.num_ranks() > 1 && !stage_.communicator().empty()),
       ledger_(execution.clock()),
       input_waits_(State::kWaitInput, connections.inputs.size()),
       credit_waits_(State::kWaitCredit, connections.num_output_edges()) {
@@ -99,6 +100,7 @@ void StageRunner::interrupt() noexcept {
 }
 
 Activation StageRunner::activate() {
+  num_activations_.fetch_add(1, std::memory_order_relaxed);
   state_.store(RunState::kRunning);
   const telemetry::CurrentLedger account(options_.ledger ? &ledger_ : nullptr);
   ring_ = options_.ledger ? &execution_.trace().ring() : nullptr;
@@ -111,11 +113,16 @@ Activation StageRunner::activate() {
       end_stage();
       return Activation::kEnded;
     }
+    if (gate_.wants_attention(turn()) && gate_.is_closed(turn())) {
+      if (stand_at_gate()) return Activation::kIdle;
+      continue;
+    }
     const auto verdict = judge();
     if (verdict.kind == Verdict::kWait) {
       if (park(verdict)) return Activation::kIdle;
       continue;
     }
+    if (meets_ranks_ && !gate_.announce(turn())) continue;
     if (go()) return Activation::kEnded;
     ++num_runs;
     const bool spent = num_runs >= options_.budget;
@@ -240,11 +247,32 @@ bool StageRunner::park(const Verdict& verdict) {
   if (wait_tick_ == 0) wait_tick_ = telemetry::ticks();
   busy_ = false;
   if (options_.ledger) enter_wait(verdict);
-  if (!(dedicated_ && spin_for_notice())) {
-    note_activation();
-    auto expected = RunState::kRunning;
-    if (state_.compare_exchange_strong(expected, RunState::kIdle)) return true;
+  waits_for_stages_.store(verdict.state != State::kWaitIo, std::memory_order_relaxed);
+  if (!(dedicated_ && spin_for_notice()) && fall_asleep()) return true;
+  state_.store(RunState::kRunning);
+  return false;
+}
+
+bool StageRunner::fall_asleep() {
+  note_activation();
+  auto expected = RunState::kRunning;
+  return state_.compare_exchange_strong(expected, RunState::kIdle);
+}
+
+bool StageRunner::stand_at_gate() {
+  const auto order = gate_.order();
+  if (!gate_.is_closed(turn())) return false;
+  end_bursts();
+  if (wait_tick_ == 0) wait_tick_ = telemetry::ticks();
+  busy_ = false;
+  if (options_.ledger) {
+    ledger_.enter(State::kPaused);
+    settle(input_waits_);
+    settle(credit_waits_);
   }
+  gate_.stand(order, turn());
+  execution_.hold().note_stand();
+  if (fall_asleep()) return true;
   state_.store(RunState::kRunning);
   return false;
 }

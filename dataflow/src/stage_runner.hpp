@@ -7,6 +7,7 @@
 #pragma once
 
 #include "edge_state.hpp"
+#include "gate.hpp"
 #include "wait_account.hpp"
 
 #include <askos/dataflow/context.hpp>
@@ -81,6 +82,19 @@ class StageRunner final : public Wakeable, private Context {
   /// activates it, or that was told to.
   [[nodiscard]] bool is_brief() const noexcept;
   [[nodiscard]] telemetry::State state() const noexcept { return ledger_.state(); }
+  /// Where a debugger may stop this stage.
+  [[nodiscard]] Gate& gate() noexcept { return gate_; }
+  [[nodiscard]] const Gate& gate() const noexcept { return gate_; }
+  /// True if it meets other ranks in collectives.
+  [[nodiscard]] bool meets_ranks() const noexcept { return meets_ranks_; }
+  [[nodiscard]] std::int64_t num_runs() const noexcept {
+    return num_runs_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t num_activations() const noexcept { return num_activations_.load(); }
+  /// True if it sleeps until another stage does something.
+  [[nodiscard]] bool waits_for_stages() const noexcept {
+    return state_.load() == RunState::kIdle && waits_for_stages_.load(std::memory_order_relaxed);
+  }
   /// Reads counters and ledger; `num_graph_edges` sizes the list of credit waits. Any thread.
   [[nodiscard]] StageStatus status(std::size_t num_graph_edges) const;
 
@@ -144,6 +158,11 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] Verdict judge_any_input();
   [[nodiscard]] Verdict judge_outputs();
   [[nodiscard]] bool nobody_takes() const;
+  /// Turns of its life that it has begun and ended: its start, each run, its finish.
+  [[nodiscard]] std::int64_t turn() const noexcept { return num_runs() + start_turn_; }
+  /// As `park`, for the debugger.
+  [[nodiscard]] bool stand_at_gate();
+  [[nodiscard]] bool fall_asleep();
   /// Goes to sleep; returns false if there is a reason to look again instead.
   [[nodiscard]] bool park(const Verdict& verdict);
   [[nodiscard]] bool register_wait(const Verdict& verdict);
@@ -176,6 +195,7 @@ class StageRunner final : public Wakeable, private Context {
   const RunnerOptions options_;
   const bool dedicated_;
   const bool any_;
+  const bool meets_ranks_;
   mutable Interrupter interrupter_{*this};
 
   std::vector<Input> inputs_;
@@ -184,8 +204,12 @@ class StageRunner final : public Wakeable, private Context {
 
   std::atomic<RunState> state_{RunState::kIdle};
   std::atomic<bool> interrupted_{false};
+  std::atomic<bool> waits_for_stages_{false};
+  std::atomic<std::uint64_t> num_activations_{0};
+  Gate gate_;
 
   Phase phase_ = Phase::kStart;
+  std::int64_t start_turn_ = 0;    // 1 when it has started
   Nanoseconds began_{};            // of the activation
   std::int64_t began_at_run_ = 0;  // likewise
   int num_brief_ = 0;              // activations in a row

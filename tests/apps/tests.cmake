@@ -10,6 +10,13 @@ target_compile_definitions(apps_askos_test PRIVATE
   ASKOS_VERSION="${PROJECT_VERSION}"
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 
+askos_add_test(apps/control_test
+  LIBRARIES apps_support nlohmann_json::nlohmann_json)
+add_dependencies(apps_control_test askos)
+target_compile_definitions(apps_control_test PRIVATE
+  ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+  ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+
 askos_add_test(apps/why_test LABELS slow
   LIBRARIES apps_support askos::dataflow nlohmann_json::nlohmann_json)
 add_dependencies(apps_why_test askos)

@@ -82,6 +82,7 @@ class ActorSession final : public Session {
     execution().write_trace(path);
   }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution().plan(); }
+  [[nodiscard]] Control& control() const noexcept override { return execution().control(); }
   [[nodiscard]] int event_descriptor() const noexcept override {
     return execution().event_descriptor();
   }

@@ -19,11 +19,15 @@ namespace askos::dataflow::test {
 class SteppedActors {
  public:
   SteppedActors(Graph graph, unsigned seed, bool hand_over = false)
+      : SteppedActors(Plan(std::move(graph)), seed, hand_over) {}
+  SteppedActors(std::vector<Graph> one_per_rank, unsigned seed)
+      : SteppedActors(Plan(std::move(one_per_rank)), seed, false) {}
+  SteppedActors(Plan plan, unsigned seed, bool hand_over)
       : random_(seed),
         config_(configure()),
         system_(config_),
         execution_(Execution::make(
-            Plan(std::move(graph)), steady_clock(), {.budget = static_cast<int>(1 + seed % 3)})),
+            std::move(plan), steady_clock(), {.budget = static_cast<int>(1 + seed % 3)})),
         actors_(std::make_unique<StageActors>(
             system_, execution_, StageActorOptions{.all_shared = true, .hand_over = hand_over})) {
     execution_->launch(*actors_);

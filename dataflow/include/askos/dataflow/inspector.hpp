@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace askos::dataflow {
@@ -20,15 +21,18 @@ struct InspectorOptions {
   std::filesystem::path folder = socket_folder();
   Nanoseconds snapshot_interval = std::chrono::milliseconds(100);
   Nanoseconds history = std::chrono::seconds(10);  ///< how far back `why` and `top` can look
-  int max_clients = 200;  ///< beyond this, newcomers wait for a client to leave or to fall idle
+  int max_clients = 200;   ///< beyond this, newcomers wait for a client to leave or to fall idle
+  bool read_only = false;  ///< refuse what holds or changes a graph
+  std::string token{};     ///< what every request must bring as `token`; empty: nothing
 };
 
 /// Answers questions about the sessions of this process on a Unix socket that only its user may
 /// open. The protocol is documented in docs/reference/inspector-protocol.md.
 ///
 /// One thread reads the status of every attached session from time to time, so that questions
-/// about the last seconds are answered at once; nothing of it touches the data path, and no client
-/// can hold it up. Several inspectors may live in one process, each on its own socket.
+/// about the last seconds are answered at once, and ends the holds of debuggers that are gone; no
+/// client can hold up the data path. Several inspectors may live in one process, each on its own
+/// socket.
 class Inspector {
   class Server;
 
@@ -62,6 +66,10 @@ class Inspector {
  private:
   std::shared_ptr<Server> server_;
 };
+
+/// Compares a token that a client gave with the right one, taking as long wherever they differ.
+[[nodiscard]] bool equal_in_constant_time(std::string_view given,
+                                          std::string_view expected) noexcept;
 
 /// A process that can be asked.
 struct InspectedProcess {

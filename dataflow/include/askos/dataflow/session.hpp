@@ -2,6 +2,7 @@
 #pragma once
 
 #include <askos/base/clock.hpp>
+#include <askos/dataflow/control.hpp>
 #include <askos/dataflow/plan.hpp>
 #include <askos/dataflow/status.hpp>
 
@@ -51,6 +52,9 @@ class Session {
   virtual void write_trace(const std::filesystem::path& path) const = 0;
 
   [[nodiscard]] virtual const Plan& plan() const noexcept = 0;
+
+  /// What stops, steps and changes the graph while it runs; lives as long as the session.
+  [[nodiscard]] virtual Control& control() const noexcept = 0;
 
   /// A file descriptor that becomes readable when the session has ended, for a host's own poll
   /// loop.

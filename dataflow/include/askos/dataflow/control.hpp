@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <askos/base/clock.hpp>
+#include <askos/base/id.hpp>
+#include <askos/telemetry/ledger.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace askos::dataflow {
+
+/// Who holds a graph, and for how long after the last sign of life.
+struct Debugger {
+  std::string name = "anonymous";
+  Nanoseconds lease = std::chrono::minutes(10);
+  bool take_over = false;  ///< take the graph from the debugger that holds it
+};
+
+/// How far a hold is.
+enum class HoldState {
+  kRunning,   ///< nothing is held
+  kPausing,   ///< stages finish their runs, up to the same one on all ranks
+  kPaused,    ///< every stage to be held stands between two runs
+  kStepping,  ///< held stages do the runs that they were given
+};
+
+/// Returns the word for it: `running`, `pausing`, ….
+[[nodiscard]] std::string_view to_string(HoldState state) noexcept;
+
+struct HeldStage {
+  std::string stage;
+  Rank rank;
+  std::int64_t num_runs = 0;              ///< done so far
+  std::optional<std::int64_t> may_run{};  ///< runs that it may still begin; nothing: not held
+  bool held = false;                      ///< it has stopped for the debugger
+  bool ended = false;
+  telemetry::State state = telemetry::State::kOff;
+};
+
+struct HoldStatus {
+  HoldState state = HoldState::kRunning;
+  std::string reason;  ///< `pause`, `breakpoint`, or empty
+  std::string debugger;
+  Nanoseconds lease_left{};
+  Nanoseconds held_for{};
+  std::vector<HeldStage> stages{};
+};
+
+/// Stops a running graph, lets it go on and changes it. All calls from any thread; none waits for a
+/// stage, except where it says so.
+///
+/// Stages stop between two runs. Those with a communicator stop after the same run on all ranks,
+/// the last that any of them had begun, and the others only then: each run enters the same
+/// collectives everywhere, so none is left half entered and none waits meanwhile. While a stage is
+/// held its ledger counts `paused`. A drain or a stop ends the hold, and so does the end of the
+/// lease. What holds throws `Errc::kUsage` while another debugger does, and `Errc::kNotFound`, with
+/// the nearest name, for a stage that is not in the graph.
+class Control {
+ public:
+  virtual ~Control() = default;
+
+  /// Holds a stage on all ranks, or all stages.
+  virtual void pause(const Debugger& debugger, std::string_view stage = {}) = 0;
+  /// Lets a stage go on, or all of them, which ends the hold.
+  virtual void resume(const Debugger& debugger, std::string_view stage = {}) = 0;
+  /// Lets a held stage, or each of them, do `num_runs` more runs; it has done them, or can go no
+  /// further for want of others, when the state is `kPaused` again. Throws `Errc::kUsage` if
+  /// nothing of that name is held.
+  virtual void step(const Debugger& debugger,
+                    std::int64_t num_runs,
+                    std::string_view stage = {}) = 0;
+
+  /// Tells how far the hold is. The name of the debugger that holds renews its lease.
+  [[nodiscard]] virtual HoldStatus hold(std::string_view debugger = {}) = 0;
+  /// Blocks until the hold is paused or over, or `deadline` has passed; returns which. On the
+  /// serial engine another thread must run the graph meanwhile.
+  [[nodiscard]] virtual HoldStatus wait_for_hold(Nanoseconds deadline) = 0;
+  /// Ends a hold whose lease has run out, and drives one on that is on its way; returns whether
+  /// there is such a one. Whoever grants leases calls it from time to time; inspectors do.
+  virtual bool tend() = 0;
+
+  /// Ends a hold and drains the session. After `deadline` the rest is dropped, at the next `tend`.
+  virtual void drain(Nanoseconds deadline) = 0;
+};
+
+}  // namespace askos::dataflow

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs that hold and change a running graph.
+#include "inspector_request.hpp"
+
+#include <askos/base/error.hpp>
+#include <askos/dataflow/control.hpp>
+
+#include <cmath>
+
+namespace askos::dataflow {
+namespace {
+
+double seconds(Nanoseconds time) {
+  return static_cast<double>(time.count()) * 1e-9;
+}
+
+Nanoseconds duration(const Request& request, const char* key, Nanoseconds fallback) {
+  constexpr double kMost = 1e6;  // more than any bound, and far from overflow
+  const double wanted = request.number(key, seconds(fallback));
+  if (!(wanted >= 0 && wanted <= kMost)) {
+    throw Error(Errc::kUsage, "key is out of range")
+        .with("key", key)
+        .with("expected", "0 to 1e6 seconds")
+        .with("found", wanted);
+  }
+  return Nanoseconds(std::llround(wanted * 1e9));
+}
+
+Debugger debugger_of(const Request& request) {
+  Debugger debugger;
+  if (request.has("debugger")) debugger.name = request.text("debugger");
+  debugger.lease = duration(request, "lease_s", debugger.lease);
+  debugger.take_over = request.flag("take_over");
+  return debugger;
+}
+
+Control& control_of(const Request& request, const InspectedSessions& sessions) {
+  return chosen_session(request, sessions).session->control();
+}
+
+Json hold_json(const HoldStatus& hold) {
+  Json stages = Json::array();
+  for (const auto& stage : hold.stages) {
+    stages.push_back({{"stage", stage.stage},
+                      {"rank", stage.rank.value},
+                      {"runs", stage.num_runs},
+                      {"may_run", stage.may_run ? Json(*stage.may_run) : Json()},
+                      {"held", stage.held},
+                      {"state", telemetry::to_string(stage.state)}});
+  }
+  return {{"state", to_string(hold.state)},   {"reason", hold.reason},
+          {"debugger", hold.debugger},        {"lease_left_s", seconds(hold.lease_left)},
+          {"held_s", seconds(hold.held_for)}, {"stages", std::move(stages)}};
+}
+
+Json pause(const Request& request, const InspectedSessions& sessions) {
+  auto& control = control_of(request, sessions);
+  control.pause(debugger_of(request), request.text("stage"));
+  return hold_json(control.hold());
+}
+
+Json resume(const Request& request, const InspectedSessions& sessions) {
+  auto& control = control_of(request, sessions);
+  control.resume(debugger_of(request), request.text("stage"));
+  return hold_json(control.hold());
+}
+
+Json step(const Request& request, const InspectedSessions& sessions) {
+  auto& control = control_of(request, sessions);
+  control.step(debugger_of(request), request.integer("count", 1), request.text("stage"));
+  return hold_json(control.hold());
+}
+
+Json hold(const Request& request, const InspectedSessions& sessions) {
+  return hold_json(control_of(request, sessions).hold(request.text("debugger")));
+}
+
+Json drain(const Request& request, const InspectedSessions& sessions) {
+  control_of(request, sessions).drain(duration(request, "deadline_s", std::chrono::seconds(30)));
+  return {{"state", chosen_session(request, sessions).session->status().state}};
+}
+
+}  // namespace
+
+const std::vector<Verb>& control_verbs() {
+  static const std::vector<Verb> verbs{{"pause", true, pause},
+                                       {"resume", true, resume},
+                                       {"step", true, step},
+                                       {"hold", false, hold},
+                                       {"drain", true, drain}};
+  return verbs;
+}
+
+Json short_hold_json(const HoldStatus& hold) {
+  if (hold.state == HoldState::kRunning) return {};
+  return {{"state", to_string(hold.state)},
+          {"debugger", hold.debugger},
+          {"lease_left_s", seconds(hold.lease_left)}};
+}
+
+}  // namespace askos::dataflow

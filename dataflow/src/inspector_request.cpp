@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspector_request.hpp"
+
+#include <askos/base/error.hpp>
+
+#include <algorithm>
+
+namespace askos::dataflow {
+namespace {
+
+/// Returns the value of `key` if `is_right` about it, nothing if it is not there.
+template <typename Predicate>
+const Json* find(const Json& json, const char* key, const char* expected, Predicate is_right) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return nullptr;
+  if (!is_right(*found)) {
+    throw Error(Errc::kUsage, "key of the wrong type").with("key", key).with("expected", expected);
+  }
+  return &*found;
+}
+
+}  // namespace
+
+std::string Request::text(const char* key) const {
+  const auto* found = find(json, key, "text", [](const Json& value) { return value.is_string(); });
+  return found == nullptr ? "" : found->get<std::string>();
+}
+
+std::int64_t Request::integer(const char* key, std::int64_t fallback) const {
+  const auto* found =
+      find(json, key, "integer", [](const Json& value) { return value.is_number_integer(); });
+  return found == nullptr ? fallback : found->get<std::int64_t>();
+}
+
+double Request::number(const char* key, double fallback) const {
+  const auto* found =
+      find(json, key, "number", [](const Json& value) { return value.is_number(); });
+  return found == nullptr ? fallback : found->get<double>();
+}
+
+bool Request::flag(const char* key) const {
+  const auto* found =
+      find(json, key, "true or false", [](const Json& value) { return value.is_boolean(); });
+  return found != nullptr && found->get<bool>();
+}
+
+const InspectedSession& chosen_session(const Request& request, const InspectedSessions& sessions) {
+  const auto number = request.integer("session", 0);
+  if (number == 0 && sessions.size() == 1) {
+    return sessions.front();
+  }
+  const auto found = std::ranges::find(sessions, number, &InspectedSession::number);
+  if (found == sessions.end()) {
+    std::string known;
+    for (const auto& session : sessions) {
+      known += (known.empty() ? "" : ", ") + std::to_string(session.number);
+    }
+    throw Error(Errc::kNotFound, number == 0 ? "say which session" : "no session of that number")
+        .with("session", number)
+        .with("known", known);
+  }
+  return *found;
+}
+
+}  // namespace askos::dataflow

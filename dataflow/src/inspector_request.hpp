@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "inspector_verbs.hpp"
+#include "status_json.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace askos::dataflow {
+
+/// One request of the inspector's protocol; what has the wrong type throws `Errc::kUsage`.
+struct Request {
+  Json json;
+
+  [[nodiscard]] bool has(const char* key) const { return json.contains(key); }
+  /// Empty if it is not there.
+  [[nodiscard]] std::string text(const char* key) const;
+  [[nodiscard]] std::int64_t integer(const char* key, std::int64_t fallback) const;
+  [[nodiscard]] double number(const char* key, double fallback) const;
+  [[nodiscard]] bool flag(const char* key) const;
+};
+
+using InspectedSessions = std::vector<InspectedSession>;
+
+/// Returns the session that a request is about; throws `Errc::kNotFound` if that is not clear.
+[[nodiscard]] const InspectedSession& chosen_session(const Request& request,
+                                                     const InspectedSessions& sessions);
+
+/// One verb of the protocol.
+struct Verb {
+  const char* name;
+  bool changes;  ///< refused by an inspector that is read-only
+  Json (*answer)(const Request& request, const InspectedSessions& sessions);
+};
+
+/// Verbs that hold and change a running graph.
+[[nodiscard]] const std::vector<Verb>& control_verbs();
+
+/// Whether anything is held, for a row of `ps`; null if not.
+[[nodiscard]] Json short_hold_json(const HoldStatus& hold);
+
+}  // namespace askos::dataflow

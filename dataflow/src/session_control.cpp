@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session_control.hpp"
+
+#include "execution.hpp"
+
+namespace askos::dataflow {
+
+void SessionControl::pause(const Debugger& debugger, std::string_view stage) {
+  execution_.hold().pause(debugger, stage, "pause");
+}
+
+void SessionControl::resume(const Debugger& debugger, std::string_view stage) {
+  execution_.hold().resume(debugger, stage);
+}
+
+void SessionControl::step(const Debugger& debugger, std::int64_t num_runs, std::string_view stage) {
+  execution_.hold().step(debugger, num_runs, stage);
+}
+
+HoldStatus SessionControl::hold(std::string_view debugger) {
+  return execution_.hold().status(debugger);
+}
+
+HoldStatus SessionControl::wait_for_hold(Nanoseconds deadline) {
+  return execution_.hold().wait(deadline);
+}
+
+bool SessionControl::tend() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (drain_until_ && steady_clock().now() >= *drain_until_) {
+      drain_until_.reset();
+      execution_.give_up_drain();
+    }
+  }
+  return execution_.hold().tend();
+}
+
+void SessionControl::drain(Nanoseconds deadline) {
+  const std::lock_guard lock(mutex_);
+  drain_until_ = steady_clock().now() + deadline;
+  execution_.request_drain();
+}
+
+}  // namespace askos::dataflow

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "hold.hpp"
+
+#include <askos/dataflow/control.hpp>
+
+#include <mutex>
+#include <optional>
+
+namespace askos::dataflow {
+
+class Execution;
+
+/// The debugger's side of a running plan.
+class SessionControl final : public Control {
+ public:
+  explicit SessionControl(Execution& execution) : execution_(execution) {}
+
+  void pause(const Debugger& debugger, std::string_view stage) override;
+  void resume(const Debugger& debugger, std::string_view stage) override;
+  void step(const Debugger& debugger, std::int64_t num_runs, std::string_view stage) override;
+  [[nodiscard]] HoldStatus hold(std::string_view debugger) override;
+  [[nodiscard]] HoldStatus wait_for_hold(Nanoseconds deadline) override;
+  bool tend() override;
+  void drain(Nanoseconds deadline) override;
+
+ private:
+  Execution& execution_;
+  std::mutex mutex_;  // guards all below
+  std::optional<Nanoseconds> drain_until_;
+};
+
+}  // namespace askos::dataflow
