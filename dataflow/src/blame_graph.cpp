@@ -13,6 +13,8 @@ using Matrix = std::vector<std::vector<double>>;
 
 /// Chance per step that a walk is given up, so that circles of waits absorb walks as well.
 constexpr double kLeak = 1e-6;
+/// Less than this fraction of a stage's time is not worth passing on.
+constexpr double kLeastPassedOn = 1e-3;
 
 constexpr std::array kOwnStates{State::kBusyCpu, State::kBusyGpu, State::kWaitComm,
                                 State::kWaitIo,  State::kWaitMem, State::kPaused};
@@ -72,7 +74,7 @@ std::vector<std::size_t> first_nodes(const Plan& plan) {
 }  // namespace
 
 double BlameGraph::Node::stalled() const noexcept {
-  return in(State::kWaitInput) + in(State::kWaitCredit);
+  return in(State::kWaitInput) + in(State::kWaitCredit) + passed_on;
 }
 
 double BlameGraph::Node::own() const noexcept {
@@ -80,7 +82,7 @@ double BlameGraph::Node::own() const noexcept {
   for (const State state : kOwnStates) {
     sum += in(state);
   }
-  return sum;
+  return std::max(0.0, sum - passed_on);
 }
 
 BlameGraph::BlameGraph(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
@@ -88,7 +90,7 @@ BlameGraph::BlameGraph(const Plan& plan, const SessionStatus& before, const Sess
   for (std::size_t i = 0; i < after.stages.size(); ++i) {
     const StageStatus& now = after.stages[i];
     const StageStatus& then = i < before.stages.size() ? before.stages[i] : none;
-    Node node{.stage = now.stage, .rank = now.rank};
+    Node node{.stage = now.stage, .rank = now.rank, .num_runs = now.num_runs - then.num_runs};
     for (std::size_t s = 0; s < telemetry::kNumStates; ++s) {
       node.seconds[s] = seconds_between(then.ledger.times[s], now.ledger.times[s]);
       node.active += static_cast<State>(s) == State::kOff ? 0 : node.seconds[s];
@@ -120,6 +122,79 @@ BlameGraph::BlameGraph(const Plan& plan, const SessionStatus& before, const Sess
           static_cast<std::size_t>(to->index()));
       add(producer, consumer, State::kWaitCredit, &StageStatus::wait_credit_ns, e);
     }
+  }
+  blame_late_ranks(plan);
+  blame_holders(plan);
+}
+
+void BlameGraph::pass_on(std::size_t from, Wait wait) {
+  if (wait.seconds <= kLeastPassedOn * nodes[from].active) return;
+  nodes[from].passed_on += wait.seconds;
+  nodes[from].waits.push_back(std::move(wait));
+}
+
+/// In each collective a rank waits from its arrival to the last one's, so over many of them it has
+/// waited longer than another by as much as the other came later than it. What even the latest one
+/// waited is the transfer itself.
+void BlameGraph::blame_late_ranks(const Plan& plan) {
+  const auto& ranks = plan.ranks();
+  for (std::size_t i = 0; !ranks.empty() && i < ranks.front().stages().size(); ++i) {
+    const auto communicator = ranks.front().stages()[i].stage->communicator();
+    if (communicator.empty()) continue;
+    const auto comm = [&](std::size_t rank) {
+      return nodes[rank * ranks.front().stages().size() + i].in(State::kWaitComm);
+    };
+    for (std::size_t early = 0; early < ranks.size(); ++early) {
+      double least = comm(early);
+      double sum = 0;
+      for (std::size_t late = 0; late < ranks.size(); ++late) {
+        least = std::min(least, comm(late));
+        sum += std::max(0.0, comm(early) - comm(late));
+      }
+      for (std::size_t late = 0; late < ranks.size() && sum > 0; ++late) {
+        const double share = std::max(0.0, comm(early) - comm(late)) / sum;
+        pass_on(early * ranks.front().stages().size() + i,
+                {late * ranks.front().stages().size() + i, State::kWaitComm, communicator,
+                 share * (comm(early) - least)});
+      }
+    }
+  }
+}
+
+/// Who waits for a pool waits for what is downstream of it to let go. If that is busy all the time,
+/// it is behind the wait; the idler it is, the more the pool itself is too small.
+void BlameGraph::blame_holders(const Plan& plan) {
+  std::size_t first = 0;
+  for (const Graph& graph : plan.ranks()) {
+    for (std::size_t i = 0; i < graph.stages().size(); ++i) {
+      const double waited = nodes[first + i].in(State::kWaitMem);
+      if (waited == 0) continue;
+      std::vector<bool> seen(graph.stages().size(), false);
+      std::vector<std::size_t> open{i};
+      std::size_t busiest = i;
+      double most = 0;
+      while (!open.empty()) {
+        const auto at = open.back();
+        open.pop_back();
+        if (seen[at]) continue;
+        seen[at] = true;
+        for (const auto& edge : graph.edges()) {
+          if (graph.id_of(edge.from->owner()).value != static_cast<int>(at)) continue;
+          const auto to = static_cast<std::size_t>(graph.id_of(edge.to->owner()).value);
+          const auto& node = nodes[first + to];
+          const double load = node.active > 0 ? node.own() / node.active : 0;
+          if (to != i && load > most) {
+            most = load;
+            busiest = to;
+          }
+          open.push_back(to);
+        }
+      }
+      if (busiest != i) {
+        pass_on(first + i, {first + busiest, State::kWaitMem, "pool", waited * most * most});
+      }
+    }
+    first += graph.stages().size();
   }
 }
 

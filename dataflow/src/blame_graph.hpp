@@ -15,15 +15,17 @@ namespace askos::dataflow {
 struct BlameGraph {
   struct Wait {
     std::size_t target;      ///< the stage waited for
-    telemetry::State state;  ///< `wait.input` or `wait.credit`
-    std::string edge;        ///< the edge waited on
+    telemetry::State state;  ///< `wait.input`, `wait.credit`, `wait.comm` or `wait.mem`
+    std::string edge;        ///< the edge waited on, or the communicator
     double seconds;
   };
   struct Node {
     std::string stage;
     Rank rank;
     bool is_source = false;
-    double active = 0;                                    ///< seconds not in `off`
+    double active = 0;     ///< seconds not in `off`
+    double passed_on = 0;  ///< of its own states: seconds that others are behind
+    std::int64_t num_runs = 0;
     std::array<double, telemetry::kNumStates> seconds{};  ///< by state
     std::vector<Wait> waits{};
 
@@ -51,6 +53,9 @@ struct BlameGraph {
   [[nodiscard]] std::size_t scheduler() const noexcept { return 2 * nodes.size(); }
 
  private:
+  void blame_late_ranks(const Plan& plan);
+  void blame_holders(const Plan& plan);
+  void pass_on(std::size_t from, Wait wait);
   [[nodiscard]] double absorption(std::size_t node, std::size_t root) const;
 };
 

@@ -26,14 +26,6 @@ Nanoseconds duration(const Request& request, const char* key, Nanoseconds fallba
   return Nanoseconds(std::llround(wanted * 1e9));
 }
 
-Debugger debugger_of(const Request& request) {
-  Debugger debugger;
-  if (request.has("debugger")) debugger.name = request.text("debugger");
-  debugger.lease = duration(request, "lease_s", debugger.lease);
-  debugger.take_over = request.flag("take_over");
-  return debugger;
-}
-
 Control& control_of(const Request& request, const InspectedSessions& sessions) {
   return chosen_session(request, sessions).session->control();
 }
@@ -81,6 +73,14 @@ Json drain(const Request& request, const InspectedSessions& sessions) {
 }
 
 }  // namespace
+
+Debugger debugger_of(const Request& request) {
+  Debugger debugger;
+  if (request.has("debugger")) debugger.name = request.text("debugger");
+  debugger.lease = duration(request, "lease_s", debugger.lease);
+  debugger.take_over = request.flag("take_over");
+  return debugger;
+}
 
 const std::vector<Verb>& control_verbs() {
   static const std::vector<Verb> verbs{{"pause", true, pause},

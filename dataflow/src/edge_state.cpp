@@ -2,6 +2,8 @@
 // Payloads die and stages are woken only after the lock is released.
 #include "edge_state.hpp"
 
+#include "thread_barrier.hpp"
+
 #include <askos/base/error.hpp>
 
 #include <algorithm>
@@ -48,6 +50,7 @@ EdgeState::Owner EdgeState::make(const Setup& setup) {
 
 EdgeState::EdgeState(const Setup& setup)
     : options_(setup.options),
+      credit_(setup.options.credit),
       packet_host_bytes_(setup.packet_host_bytes),
       packet_device_bytes_(setup.packet_device_bytes),
       ring_(static_cast<std::size_t>(setup.options.credit)),
@@ -83,7 +86,7 @@ int EdgeState::depth() const noexcept {
 
 bool EdgeState::fits(int num_packets, Bytes host_bytes, Bytes device_bytes) const noexcept {
   const auto used = in_flight();
-  return used.packets + num_packets <= options_.credit &&
+  return used.packets + num_packets <= credit() &&
          (options_.host_bytes.value == 0 || used.host_bytes + host_bytes <= options_.host_bytes) &&
          (options_.device_bytes.value == 0 ||
           used.device_bytes + device_bytes <= options_.device_bytes);
@@ -99,15 +102,15 @@ int EdgeState::num_free() {
   if (!blocks() || abandoned()) return std::numeric_limits<int>::max();
   const auto used = in_flight();
   returned_seen_ = pushed_.count() - used.packets;
-  return std::min({options_.credit - static_cast<int>(used.packets),
+  return std::min({credit() - static_cast<int>(used.packets),
                    num_that_fit(used.host_bytes, options_.host_bytes, packet_host_bytes_),
                    num_that_fit(used.device_bytes, options_.device_bytes, packet_device_bytes_)});
 }
 
 bool EdgeState::has_slot() noexcept {
   const auto pushed = pushed_.count();
-  if (pushed - returned_seen_ >= options_.credit) returned_seen_ = returned_.count();
-  return pushed - returned_seen_ < options_.credit;
+  if (pushed - returned_seen_ >= credit()) returned_seen_ = returned_.count();
+  return pushed - returned_seen_ < credit();
 }
 
 bool EdgeState::wait_for_credit(int needed) {
@@ -121,8 +124,8 @@ bool EdgeState::wait_for_credit(int needed) {
 
 std::shared_ptr<Wakeable> EdgeState::producer_to_wake() {
   if (producer_needs_ == 0 || !fits_largest(producer_needs_)) return nullptr;
-  const bool soon = bursting_.load(std::memory_order_relaxed);
-  if (soon && 2 * in_flight().packets > options_.credit) return nullptr;
+  const bool soon = (marks_.load(std::memory_order_relaxed) & kBursting) != 0;
+  if (soon && 2 * in_flight().packets > credit()) return nullptr;
   producer_needs_ = 0;
   returned_.unwatch();
   return producer_;
@@ -136,11 +139,13 @@ std::shared_ptr<Wakeable> EdgeState::consumer_to_wake() {
 }
 
 /// Writes a packet where it will be found once it is counted.
-void EdgeState::put(std::shared_ptr<const void> payload, const PacketMeta& meta) noexcept {
+void EdgeState::put(std::shared_ptr<const void> payload,
+                    const PacketMeta& meta,
+                    std::uint64_t tick) noexcept {
   const auto add = [](std::atomic<std::int64_t>& sum, Bytes bytes) {  // nobody else does
     sum.store(sum.load(std::memory_order_relaxed) + bytes.value, std::memory_order_relaxed);
   };
-  ring_[tail_] = {std::move(payload), meta};
+  ring_[tail_] = {std::move(payload), meta, tick};
   tail_ = tail_ + 1 == ring_.size() ? 0 : tail_ + 1;
   add(pushed_bytes_.host, meta.host_bytes);
   add(pushed_bytes_.device, meta.device_bytes);
@@ -167,12 +172,16 @@ std::shared_ptr<const void> EdgeState::drop_oldest() {
   return std::move(slot.payload);
 }
 
-bool EdgeState::push(std::shared_ptr<const void> payload, const PacketMeta& meta) {
-  return drops() ? push_dropping(std::move(payload), meta)
-                 : push_blocking(std::move(payload), meta);
+bool EdgeState::push(std::shared_ptr<const void> payload,
+                     const PacketMeta& meta,
+                     std::uint64_t tick) {
+  return drops() ? push_dropping(std::move(payload), meta, tick)
+                 : push_blocking(std::move(payload), meta, tick);
 }
 
-bool EdgeState::push_blocking(std::shared_ptr<const void> payload, const PacketMeta& meta) {
+bool EdgeState::push_blocking(std::shared_ptr<const void> payload,
+                              const PacketMeta& meta,
+                              std::uint64_t tick) {
   if (abandoned()) {
     const std::lock_guard lock(mutex_);
     ++num_refused_;
@@ -183,7 +192,7 @@ bool EdgeState::push_blocking(std::shared_ptr<const void> payload, const PacketM
     return false;
   }
   ASKOS_CHECK(has_slot());  // credit was reserved
-  put(std::move(payload), meta);
+  put(std::move(payload), meta, tick);
   if (pushed_.try_increment()) return true;
   std::shared_ptr<const void> dropped;
   std::shared_ptr<Wakeable> to_wake;
@@ -200,7 +209,9 @@ bool EdgeState::push_blocking(std::shared_ptr<const void> payload, const PacketM
   return true;
 }
 
-bool EdgeState::push_dropping(std::shared_ptr<const void> payload, const PacketMeta& meta) {
+bool EdgeState::push_dropping(std::shared_ptr<const void> payload,
+                              const PacketMeta& meta,
+                              std::uint64_t tick) {
   std::vector<std::shared_ptr<const void>> dropped;
   std::shared_ptr<Wakeable> to_wake;
   {
@@ -221,7 +232,7 @@ bool EdgeState::push_dropping(std::shared_ptr<const void> payload, const PacketM
       ++num_dropped_;
       return true;
     }
-    put(std::move(payload), meta);
+    put(std::move(payload), meta, tick);
     pushed_.add(1);
     to_wake = consumer_to_wake();
   }
@@ -262,11 +273,63 @@ AnyPacket EdgeState::take(bool lazy) {
   ASKOS_CHECK(popped < pushed_seen_);
   auto& slot = pop();
   claimed_ = std::max(0, claimed_ - 1);
-  if (bursting_.load(std::memory_order_relaxed) != lazy) {
-    bursting_.store(lazy, std::memory_order_relaxed);
-  }
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // the pop is first: see `look`
+  if (marks_.load(std::memory_order_acquire) != (lazy ? kBursting : 0)) update_marks(lazy);
   return {slot.meta, Lease(*this, slot.meta.host_bytes, slot.meta.device_bytes),
           std::move(slot.payload)};
+}
+
+/// Notes whether a burst is on; waits while somebody looks at the packets.
+void EdgeState::update_marks(bool lazy) {
+  if (!drops() && (marks_.load(std::memory_order_acquire) & kLookedAt) != 0) {
+    const std::lock_guard lock(mutex_);
+  }
+  if (lazy) {
+    marks_.fetch_or(kBursting, std::memory_order_relaxed);
+  } else {
+    marks_.fetch_and(static_cast<std::uint8_t>(~kBursting), std::memory_order_relaxed);
+  }
+}
+
+/// A consumer pops first and then looks for the mark; here the mark is set first and then what is
+/// popped is read. The barrier of all threads between the two makes sure that one of them sees the
+/// other, and costs the consumer nothing.
+std::vector<EdgeState::Seen> EdgeState::look(std::int64_t most) {
+  std::vector<Seen> seen;
+  const std::lock_guard lock(mutex_);
+  if (retired_) return seen;
+  marks_.fetch_or(kLookedAt, std::memory_order_relaxed);
+  const bool ordered = drops() || order_all_threads();
+  if (ordered) {
+    const auto first = popped_.load(std::memory_order_acquire);
+    const auto last = std::min(pushed_.count(), most < 0 ? first : first + most);
+    for (auto number = first; number < last; ++number) {
+      const auto& slot = ring_[static_cast<std::size_t>(number) % ring_.size()];
+      seen.push_back({number, slot.meta, slot.tick, slot.payload});
+    }
+  }
+  marks_.fetch_and(static_cast<std::uint8_t>(~kLookedAt), std::memory_order_release);
+  if (!ordered) {
+    throw Error(Errc::kEnvironment, "the system has no barrier for all threads (membarrier)");
+  }
+  return seen;
+}
+
+void EdgeState::set_credit(int credit) {
+  const std::lock_guard lock(mutex_);
+  const auto size = static_cast<std::size_t>(credit);
+  if (size > ring_.size()) {
+    std::vector<Slot> larger(size);
+    const auto popped = popped_.load(std::memory_order_acquire);
+    for (auto number = popped; number < pushed_.count(); ++number) {
+      const auto place = static_cast<std::size_t>(number);
+      larger[place % size] = std::move(ring_[place % ring_.size()]);
+    }
+    ring_.swap(larger);
+    head_ = static_cast<std::size_t>(popped) % size;
+    tail_ = static_cast<std::size_t>(pushed_.count()) % size;
+  }
+  credit_.store(credit, std::memory_order_relaxed);
 }
 
 int EdgeState::claim(int most) {
@@ -284,7 +347,7 @@ void EdgeState::end_burst() {
   std::shared_ptr<Wakeable> to_wake;
   {
     const std::lock_guard lock(mutex_);
-    bursting_.store(false, std::memory_order_relaxed);
+    marks_.fetch_and(static_cast<std::uint8_t>(~kBursting), std::memory_order_relaxed);
     to_wake = producer_to_wake();
   }
   wake(to_wake);
@@ -296,7 +359,7 @@ void EdgeState::abandon() {
   {
     const std::lock_guard lock(mutex_);
     abandoned_.store(true, std::memory_order_relaxed);
-    bursting_.store(false, std::memory_order_relaxed);
+    marks_.fetch_and(static_cast<std::uint8_t>(~kBursting), std::memory_order_relaxed);
     claimed_ = 0;
     pushed_.watch();  // for good: what is pushed from now on is dropped
     for (int left = depth(); left > 0; --left) {
@@ -359,8 +422,9 @@ void EdgeState::retire() noexcept {
 EdgeState::Reading EdgeState::read() const {
   const std::lock_guard lock(mutex_);
   const auto used = in_flight();
-  const int most = static_cast<int>(std::min<std::int64_t>(used.packets, options_.credit));
-  return {.credit = options_.credit,
+  const int most =
+      static_cast<int>(std::min(used.packets, std::max<std::int64_t>(credit(), std::ssize(ring_))));
+  return {.credit = credit(),
           .depth = std::min(depth(), most),
           .in_flight = most,
           .host_bytes = used.host_bytes,

@@ -74,7 +74,10 @@ class EdgeState {
   /// Returns false if `needed` packets fit; else the producer is woken once when they do.
   [[nodiscard]] bool wait_for_credit(int needed);
   /// Puts a packet on the edge, by policy. Returns false if it is full and the policy is `kFail`.
-  [[nodiscard]] bool push(std::shared_ptr<const void> payload, const PacketMeta& meta);
+  /// `tick` is about when it happens, in `telemetry::ticks`.
+  [[nodiscard]] bool push(std::shared_ptr<const void> payload,
+                          const PacketMeta& meta,
+                          std::uint64_t tick = 0);
   /// Says that nothing more will come.
   void close();
   /// True once the consumer has gone; packets are then dropped.
@@ -103,6 +106,20 @@ class EdgeState {
 
   void give_back(Bytes host_bytes, Bytes device_bytes) noexcept;
   [[nodiscard]] Reading read() const;
+  /// A packet that waits to be taken, and its place in the order of all packets.
+  struct Seen {
+    std::int64_t number;
+    PacketMeta meta;
+    std::uint64_t tick;
+    std::shared_ptr<const void> payload;
+  };
+  /// Copies the `most` oldest packets that wait, without their credit. The consumer is held up for
+  /// as long as that takes, the producer never. Throws `Errc::kEnvironment` where the system lacks
+  /// what that needs.
+  [[nodiscard]] std::vector<Seen> look(std::int64_t most = kAll);
+  static constexpr std::int64_t kAll = std::int64_t{1} << 40;
+  /// Changes the credit while producer and consumer stand still; packets beyond a smaller one stay.
+  void set_credit(int credit);
 
  private:
   /// Keeps what one thread writes all the time away from what others do.
@@ -111,7 +128,11 @@ class EdgeState {
   struct Slot {
     std::shared_ptr<const void> payload;
     PacketMeta meta;
+    std::uint64_t tick = 0;
   };
+  static constexpr std::uint8_t kBursting = 1;  // packets are taken one after the other
+  static constexpr std::uint8_t kLookedAt = 2;  // somebody copies packets that wait
+
   /// Bytes that one side of the edge has counted up, before it counts the packet.
   struct ByteCounts {
     std::atomic<std::int64_t> host{0};
@@ -134,15 +155,24 @@ class EdgeState {
   [[nodiscard]] bool fits_largest(int num_packets) const noexcept;
   [[nodiscard]] bool has_slot() noexcept;
   void count_returned(Bytes host_bytes, Bytes device_bytes) noexcept;
-  [[nodiscard]] bool push_blocking(std::shared_ptr<const void> payload, const PacketMeta& meta);
-  [[nodiscard]] bool push_dropping(std::shared_ptr<const void> payload, const PacketMeta& meta);
-  void put(std::shared_ptr<const void> payload, const PacketMeta& meta) noexcept;
+  [[nodiscard]] int credit() const noexcept { return credit_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool push_blocking(std::shared_ptr<const void> payload,
+                                   const PacketMeta& meta,
+                                   std::uint64_t tick);
+  [[nodiscard]] bool push_dropping(std::shared_ptr<const void> payload,
+                                   const PacketMeta& meta,
+                                   std::uint64_t tick);
+  void put(std::shared_ptr<const void> payload,
+           const PacketMeta& meta,
+           std::uint64_t tick) noexcept;
+  void update_marks(bool lazy);
   Slot& pop() noexcept;
   [[nodiscard]] std::shared_ptr<const void> drop_oldest();
   [[nodiscard]] std::shared_ptr<Wakeable> producer_to_wake();
   [[nodiscard]] std::shared_ptr<Wakeable> consumer_to_wake();
 
   const EdgeOptions options_;
+  std::atomic<int> credit_;
   const Bytes packet_host_bytes_;
   const Bytes packet_device_bytes_;
   std::vector<Slot> ring_;
@@ -159,7 +189,7 @@ class EdgeState {
   alignas(kCacheLine) std::atomic<std::int64_t> popped_{0};
   std::size_t head_ = 0;
   std::int64_t pushed_seen_ = 0;
-  std::atomic<bool> bursting_{false};
+  std::atomic<std::uint8_t> marks_{0};
 
   // Written by whoever held a packet.
   alignas(kCacheLine) WatchedCount returned_;  // watched while the producer sleeps, or retired

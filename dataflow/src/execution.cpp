@@ -2,10 +2,14 @@
 #include "execution.hpp"
 
 #include "event_descriptor.hpp"
+#include "tensor_look.hpp"
+#include "type_name.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace askos::dataflow {
@@ -154,6 +158,85 @@ void Execution::absorb(StageFailure failure) {
 std::string Execution::edge_name(Rank rank, std::size_t graph_edge) const {
   return plan_.ranks()[static_cast<std::size_t>(rank.value)].edge_name(
       EdgeId{static_cast<int>(graph_edge)});
+}
+
+std::vector<std::size_t> Execution::edges_named(std::string_view name,
+                                                std::optional<Rank> rank) const {
+  std::vector<std::size_t> found;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    names.push_back(edges_[i].name);
+    if (edges_[i].name == name && (!rank || edges_[i].rank == *rank)) found.push_back(i);
+  }
+  if (!found.empty()) return found;
+  if (std::ranges::find(names, name) != names.end()) {
+    throw Error(Errc::kNotFound, "no such rank")
+        .with("rank", *rank)
+        .with("ranks", plan_.ranks().size());
+  }
+  Error error(Errc::kNotFound, "no edge of that name");
+  error.with("edge", name);
+  suggest(error, name, names);
+  throw error;
+}
+
+const Graph::Edge& Execution::graph_edge(const RunningEdge& edge) const {
+  const auto& graph = plan_.ranks().at(static_cast<std::size_t>(edge.rank.value));
+  return graph.edges().at(static_cast<std::size_t>(edge.edge.value));
+}
+
+double Execution::seconds_between(std::uint64_t tick, std::uint64_t now) const {
+  return tick == 0 || tick > now
+             ? 0
+             : static_cast<double>(now - tick) * trace_.nanoseconds_per_tick() * 1e-9;
+}
+
+Peek Execution::peek(const PeekRequest& request) {
+  const auto& edge = edges_[edges_named(request.edge, request.rank).front()];
+  const auto& port = *graph_edge(edge).from;
+  const auto reading = edge.state->read();
+  Peek peek{.edge = edge.name,
+            .rank = edge.rank,
+            .credit = reading.credit,
+            .depth = reading.depth,
+            .in_flight = reading.in_flight};
+  const auto now = telemetry::ticks();
+  for (auto& seen : edge.state->look()) {
+    const int index = static_cast<int>(peek.packets.size());
+    auto& packet = peek.packets.emplace_back();
+    packet.index = index;
+    packet.meta = seen.meta;
+    packet.age = Nanoseconds(std::llround(seconds_between(seen.tick, now) * 1e9));
+    packet.type = type_name(port.payload_type());
+    packet.described = port.describer() != nullptr && seen.payload != nullptr;
+    packet.payload = std::move(seen.payload);
+    if (!packet.described || (request.index && *request.index != index)) continue;
+    for (const auto& tensor : port.describer()(packet.payload.get())) {
+      if (!request.tensor.empty() && tensor.name != request.tensor) continue;
+      packet.tensors.push_back(look_at(tensor, request));
+    }
+  }
+  if (request.index) {
+    std::erase_if(peek.packets, [&](const auto& packet) { return packet.index != *request.index; });
+  }
+  return peek;
+}
+
+CreditChange Execution::change_credit(std::string_view name, int credit) {
+  const auto found = edges_named(name, std::nullopt);
+  const auto id = edges_[found.front()].edge;
+  const std::lock_guard lock(credit_mutex_);
+  CreditChange change{.edge = std::string(name),
+                      .before = graph_edge(edges_[found.front()]).options.credit,
+                      .after = credit};
+  plan_.change_credit(id, credit);
+  const auto applied = std::make_shared<std::atomic<bool>>(false);
+  hold_.when_all_stand([this, found, credit, applied] {
+    for (const auto position : found) edges_[position].state->set_credit(credit);
+    applied->store(true);
+  });
+  change.applied = applied->load();
+  return change;
 }
 
 void Execution::note_ended() {

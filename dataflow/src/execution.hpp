@@ -2,12 +2,14 @@
 // A plan under way, whatever the engine: its edges, its stage runners and how it ends.
 #pragma once
 
+#include "breakpoints.hpp"
 #include "edge_state.hpp"
 #include "hold.hpp"
 #include "scheduler.hpp"
 #include "session_control.hpp"
 #include "stage_runner.hpp"
 
+#include <askos/dataflow/peek.hpp>
 #include <askos/dataflow/plan.hpp>
 #include <askos/dataflow/session.hpp>
 #include <askos/dataflow/status.hpp>
@@ -65,6 +67,29 @@ class Execution : public std::enable_shared_from_this<Execution> {
 
   [[nodiscard]] Hold& hold() noexcept { return hold_; }
   [[nodiscard]] Control& control() noexcept { return control_; }
+  [[nodiscard]] Breakpoints& breakpoints() noexcept { return breakpoints_; }
+
+  // --- edges, as debuggers name them ---
+  struct RunningEdge {
+    EdgeState::Owner state;
+    EdgeId edge;
+    std::string name;
+    Rank rank;
+    std::size_t producer;  // positions among the runners
+    std::size_t consumer;
+  };
+  /// Positions of the edges of a name, on one rank or on all. Throws `Errc::kNotFound`, with the
+  /// nearest name, if there is none.
+  [[nodiscard]] std::vector<std::size_t> edges_named(std::string_view name,
+                                                     std::optional<Rank> rank) const;
+  [[nodiscard]] const RunningEdge& edge(std::size_t position) const { return edges_.at(position); }
+  [[nodiscard]] std::size_t num_edges() const noexcept { return edges_.size(); }
+  [[nodiscard]] const Graph::Edge& graph_edge(const RunningEdge& edge) const;
+  /// Seconds from one tick to another; 0 if the first one is not known.
+  [[nodiscard]] double seconds_between(std::uint64_t tick, std::uint64_t now) const;
+  [[nodiscard]] Peek peek(const PeekRequest& request);
+  /// Proves the plan with another credit and applies it as soon as all stages stand.
+  [[nodiscard]] CreditChange change_credit(std::string_view edge, int credit);
   [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(plan_.ranks().size()); }
 
   // --- for the stage runners ---
@@ -82,15 +107,6 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void note_ended();
 
  private:
-  struct RunningEdge {
-    EdgeState::Owner state;
-    EdgeId edge;
-    std::string name;
-    Rank rank;
-    std::size_t producer;  // positions among the runners
-    std::size_t consumer;
-  };
-
   Execution(Plan plan, Clock& clock);
   void build_rank(const Graph& graph, Rank rank, const RunnerOptions& options);
   void wake_all();
@@ -107,11 +123,14 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::vector<RunningEdge> edges_;
   std::vector<std::unique_ptr<StageRunner>> runners_;
   Hold hold_{runners_};
+  Breakpoints breakpoints_{*this};
   SessionControl control_{*this};
   Scheduler* scheduler_ = nullptr;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<int> num_running_{0};
+
+  std::mutex credit_mutex_;  // one change of the plan at a time
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable done_changed_;

@@ -74,7 +74,7 @@ class Gate {
   std::atomic<std::int64_t> obeyed_{-1};
   std::atomic<std::int64_t> turn_{0};
   std::atomic<std::int64_t> begun_{0};
-  bool probing_ = false;
+  bool probing_ = false;  // of whoever holds the graph
 };
 
 }  // namespace askos::dataflow

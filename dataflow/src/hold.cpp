@@ -6,12 +6,15 @@
 #include <askos/base/nearest_name.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace askos::dataflow {
 namespace {
 
 /// Whoever waits for the end of steps looks so often whether anything still moves.
 constexpr auto kLook = std::chrono::milliseconds(1);
+/// Holds the graph while a change is made that nobody has paused it for.
+constexpr const char* kOwn = "askos";
 constexpr Nanoseconds kLongestLease = std::chrono::hours(24);
 
 void order(StageRunner& runner, std::int64_t limit) {
@@ -77,8 +80,8 @@ void Hold::check_owner(const Debugger& debugger) const {
     throw Error(Errc::kUsage, "graph has ended, there is nothing to hold");
   }
   const auto left = expires_ - now();
-  if (phase_ != Phase::kRunning && debugger.name != debugger_.name && !debugger.take_over &&
-      left.count() > 0) {
+  if (phase_ != Phase::kRunning && debugger.name != debugger_.name && debugger_.name != kOwn &&
+      !debugger.take_over && left.count() > 0) {
     throw Error(Errc::kUsage, "graph is held by another debugger")
         .with("debugger", debugger_.name)
         .with("lease_left", format_duration(std::chrono::ceil<std::chrono::seconds>(left)));
@@ -91,6 +94,10 @@ void Hold::check_owner(const Debugger& debugger) const {
 }
 
 void Hold::claim(const Debugger& debugger) {
+  start_hold(debugger);
+}
+
+void Hold::start_hold(const Debugger& debugger) {
   if (phase_ == Phase::kRunning) {
     held_.assign(num_stages(), false);
     moving_.assign(num_stages(), false);
@@ -119,6 +126,7 @@ void Hold::pause(const Debugger& debugger, std::string_view stage, const char* r
   for (const auto i : stages) {
     moving_[i] = moving_[i] || !held_[i] || phase_ == Phase::kStepping;
     held_[i] = true;
+    if (!held_besides_.empty()) held_besides_[i] = true;
   }
   begin_cut();
 }
@@ -157,6 +165,8 @@ void Hold::resume(const Debugger& debugger, std::string_view stage) {
   check_owner(debugger);
   claim(debugger);
   for (const auto i : stages) {
+    if (!held_besides_.empty()) held_besides_[i] = false;
+    if (!changes_.empty()) continue;  // once they are made
     held_[i] = false;
     moving_[i] = false;
     for (auto* const runner : ranks_of(i)) order(*runner, Gate::kOpen);
@@ -176,6 +186,8 @@ void Hold::release() {
 void Hold::release_locked() {
   for (const auto& runner : runners_) order(*runner, Gate::kOpen);
   active_.store(false);
+  changes_.clear();
+  held_besides_.clear();
   reason_.clear();
   set_phase(Phase::kRunning);
 }
@@ -189,13 +201,55 @@ void Hold::begin_cut() {
     behind = cut(i) || behind;
   }
   // Ranks that are behind need packets, perhaps from stages that steps had brought to their limit.
-  for (std::size_t i = 0; i < moving_.size() && behind; ++i) {
-    if (!moving_[i] || runners_[i]->meets_ranks()) continue;
-    for (auto* const runner : ranks_of(i)) order(*runner, Gate::kOpen);
-  }
+  if (behind) open_rest();
   set_phase(Phase::kCutting);
   if (!any) close_rest();
   advance();
+}
+
+void Hold::open_rest() {
+  for (std::size_t i = 0; i < moving_.size(); ++i) {
+    if (!moving_[i] || runners_[i]->meets_ranks()) continue;
+    for (auto* const runner : ranks_of(i)) order(*runner, Gate::kOpen);
+  }
+}
+
+void Hold::hit(StageRunner& runner, const Debugger& debugger) {
+  const std::lock_guard lock(mutex_);
+  start_hold(phase_ == Phase::kRunning ? debugger : debugger_);
+  reason_ = "breakpoint";
+  held_.assign(num_stages(), true);
+  held_besides_ = held_;
+  moving_ = held_;
+  begin_cut();
+  if (!runner.meets_ranks()) order(runner, runner.turn());
+}
+
+void Hold::set_probing(StageRunner& runner, bool probing) {
+  const std::lock_guard lock(mutex_);
+  runner.gate().set_probing(probing);
+}
+
+void Hold::when_all_stand(std::function<void()> change) {
+  const std::lock_guard lock(mutex_);
+  changes_.push_back(std::move(change));
+  if (phase_ == Phase::kPaused && holds_all()) return make_changes();
+  start_hold(phase_ == Phase::kRunning ? Debugger{.name = kOwn} : debugger_);
+  if (changes_.size() == 1) held_besides_ = held_;
+  held_.assign(num_stages(), true);
+  moving_ = held_;
+  begin_cut();
+}
+
+void Hold::make_changes() {
+  for (const auto& change : std::exchange(changes_, {})) change();
+  if (held_besides_.empty()) return;
+  held_ = std::exchange(held_besides_, {});
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    if (held_[i]) continue;
+    for (auto* const runner : ranks_of(i)) order(*runner, Gate::kOpen);
+  }
+  if (std::ranges::none_of(held_, std::identity{})) release_locked();
 }
 
 /// Whoever sees the gate closed has not begun a turn; so the announced ones are all there are.
@@ -260,13 +314,17 @@ void Hold::advance() {
       if (all_stand(false) || is_quiescent()) begin_cut();
       break;
     case Phase::kCutting:
-      if (!all_stand(true)) break;
+      if (!all_stand(true)) {
+        if (is_quiescent()) open_rest();  // a breakpoint holds back what another rank waits for
+        break;
+      }
       close_rest();
       [[fallthrough]];
     case Phase::kClosing:
       if (!all_stand(false) || level()) break;
       moving_.assign(num_stages(), false);
       set_phase(Phase::kPaused);
+      if (!changes_.empty() && holds_all()) make_changes();
   }
 }
 

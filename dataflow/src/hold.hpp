@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -44,6 +45,14 @@ class Hold {
   bool tend();
   /// Lets everything go on, whoever holds it. For the end of the session.
   void release();
+  /// Holds all stages because a packet that `runner` is about to take met a breakpoint. Called by
+  /// the runner before `turn`, which it does not begin unless other ranks need it to reach the cut.
+  void hit(StageRunner& runner, const Debugger& debugger);
+  /// Makes a stage look at what it takes; the gate's own lock is this one's.
+  void set_probing(StageRunner& runner, bool probing);
+  /// Calls `change` when all stages stand, and lets them go on as they were afterwards. At once if
+  /// they stand already; never if the session ends before.
+  void when_all_stand(std::function<void()> change);
   /// A stage stands at its gate, or has ended. Cheap while nothing is held.
   void note_stand();
   [[nodiscard]] bool is_active() const noexcept { return active_.load(std::memory_order_relaxed); }
@@ -61,6 +70,9 @@ class Hold {
   void renew(Nanoseconds lease);
   void release_locked();
   void begin_cut();
+  void open_rest();
+  void start_hold(const Debugger& debugger);
+  void make_changes();
   [[nodiscard]] bool cut(std::size_t stage);
   void close_rest();
   [[nodiscard]] bool level();
@@ -81,6 +93,8 @@ class Hold {
   std::vector<bool> moving_;  // of these, which the phase is about
   Debugger debugger_;
   std::string reason_;
+  std::vector<std::function<void()>> changes_;  // to be made when all stand
+  std::vector<bool> held_besides_;              // stages that are held for more than the changes
   Nanoseconds since_{};
   Nanoseconds expires_{};
 };

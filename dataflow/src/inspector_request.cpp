@@ -8,6 +8,8 @@
 namespace askos::dataflow {
 namespace {
 
+constexpr Nanoseconds kDefaultWindow = std::chrono::seconds(10);
+
 /// Returns the value of `key` if `is_right` about it, nothing if it is not there.
 template <typename Predicate>
 const Json* find(const Json& json, const char* key, const char* expected, Predicate is_right) {
@@ -60,6 +62,23 @@ const InspectedSession& chosen_session(const Request& request, const InspectedSe
         .with("known", known);
   }
   return *found;
+}
+
+Window look_back(const InspectedSession& inspected, const Request& request) {
+  const auto milliseconds = std::clamp<std::int64_t>(
+      request.integer("window_ms", kDefaultWindow.count() / 1'000'000), 1, std::int64_t{1} << 40);
+  Window window{.before = {}, .after = inspected.session->status()};
+  const Nanoseconds begin = window.after.age - std::chrono::milliseconds(milliseconds);
+  if (begin.count() <= 0) {
+    return window;
+  }
+  for (const auto& reading : inspected.history) {
+    window.before = reading;  // the first one in the window, else the newest before it
+    if (reading.age >= begin) {
+      break;
+    }
+  }
+  return window;
 }
 
 }  // namespace askos::dataflow

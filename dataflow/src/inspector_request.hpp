@@ -28,6 +28,15 @@ using InspectedSessions = std::vector<InspectedSession>;
 [[nodiscard]] const InspectedSession& chosen_session(const Request& request,
                                                      const InspectedSessions& sessions);
 
+/// What a question about the last seconds is answered from.
+struct Window {
+  SessionStatus before;  ///< empty: the session is younger than the window
+  SessionStatus after;
+};
+
+/// Reads the session now and as it was `window_ms` ago, 10 s unless the request says otherwise.
+[[nodiscard]] Window look_back(const InspectedSession& inspected, const Request& request);
+
 /// One verb of the protocol.
 struct Verb {
   const char* name;
@@ -37,6 +46,12 @@ struct Verb {
 
 /// Verbs that hold and change a running graph.
 [[nodiscard]] const std::vector<Verb>& control_verbs();
+
+/// Verbs about edges: looking at packets, breakpoints, credit.
+[[nodiscard]] const std::vector<Verb>& edge_verbs();
+
+/// Who asks, for how long and whether by force.
+[[nodiscard]] Debugger debugger_of(const Request& request);
 
 /// Whether anything is held, for a row of `ps`; null if not.
 [[nodiscard]] Json short_hold_json(const HoldStatus& hold);

@@ -18,30 +18,6 @@ namespace askos::dataflow {
 namespace {
 
 constexpr int kProtocol = 1;
-constexpr Nanoseconds kDefaultWindow = std::chrono::seconds(10);
-
-/// What a question about the last seconds is answered from.
-struct Window {
-  SessionStatus before;  ///< empty: the session is younger than the window
-  SessionStatus after;
-};
-
-Window look_back(const InspectedSession& inspected, const Request& request) {
-  const auto milliseconds = std::clamp<std::int64_t>(
-      request.integer("window_ms", kDefaultWindow.count() / 1'000'000), 1, std::int64_t{1} << 40);
-  Window window{.before = {}, .after = inspected.session->status()};
-  const Nanoseconds begin = window.after.age - std::chrono::milliseconds(milliseconds);
-  if (begin.count() <= 0) {
-    return window;
-  }
-  for (const auto& reading : inspected.history) {
-    window.before = reading;  // the first one in the window, else the newest before it
-    if (reading.age >= begin) {
-      break;
-    }
-  }
-  return window;
-}
 
 Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
   Json rows = Json::array();
@@ -76,6 +52,24 @@ Json why_verb(const Request& request, const std::vector<InspectedSession>& sessi
   return why_json(why(inspected.session->plan(), before, after, request.text("stage")));
 }
 
+Json what_if(const Request& request, const std::vector<InspectedSession>& sessions) {
+  const InspectedSession& inspected = chosen_session(request, sessions);
+  const auto [before, after] = look_back(inspected, request);
+  const auto credit = std::clamp<std::int64_t>(request.integer("credit", 0), 0, 1 << 20);
+  const WhatIf change{.stage = request.text("stage"),
+                      .times = request.number("times", 2),
+                      .edge = request.text("edge"),
+                      .credit = static_cast<int>(credit)};
+  if (change.stage.empty() == change.edge.empty()) {
+    throw Error(Errc::kUsage, "say either a stage or an edge");
+  }
+  const auto prediction = predict(inspected.session->plan(), before, after, change);
+  return {{"packets_per_s", prediction.packets_per_s},
+          {"predicted_per_s", prediction.predicted_per_s},
+          {"gain", prediction.gain},
+          {"limit", prediction.limit}};
+}
+
 Json status_verb(const Request& request, const std::vector<InspectedSession>& sessions) {
   return status_json(chosen_session(request, sessions).session->status());
 }
@@ -94,13 +88,12 @@ Json trace(const Request& request, const std::vector<InspectedSession>& sessions
 }
 
 std::vector<Verb> all_verbs() {
-  std::vector<Verb> verbs{{"ps", false, ps},
-                          {"top", false, top},
-                          {"why", false, why_verb},
-                          {"dot", false, dot},
-                          {"status", false, status_verb},
+  std::vector<Verb> verbs{{"ps", false, ps},        {"top", false, top},
+                          {"why", false, why_verb}, {"what_if", false, what_if},
+                          {"dot", false, dot},      {"status", false, status_verb},
                           {"trace", false, trace}};
   verbs.insert(verbs.end(), control_verbs().begin(), control_verbs().end());
+  verbs.insert(verbs.end(), edge_verbs().begin(), edge_verbs().end());
   return verbs;
 }
 

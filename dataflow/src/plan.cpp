@@ -18,14 +18,36 @@ std::vector<Graph> single(Graph graph) {
 Plan::Plan(Graph graph, const PlanLimits& limits) : Plan(single(std::move(graph)), limits) {}
 
 Plan::Plan(std::vector<Graph> one_per_rank, const PlanLimits& limits)
-    : ranks_(std::move(one_per_rank)) {
+    : ranks_(std::move(one_per_rank)), limits_(limits), report_(prove()) {
+  refuse_unless_ok(report_);
+}
+
+PlanReport Plan::prove() const {
   std::vector<const Graph*> graphs;
   for (const auto& graph : ranks_) graphs.push_back(&graph);
-  report_ = check(graphs, limits);
-  if (report_.ok()) return;
+  return check(graphs, limits_);
+}
+
+void Plan::change_credit(EdgeId edge, int credit) {
+  std::vector<int> before;
+  for (auto& graph : ranks_) {
+    before.push_back(graph.edges().at(static_cast<std::size_t>(edge.value)).options.credit);
+    graph.set_credit(edge, credit);
+  }
+  auto report = prove();
+  if (report.ok()) {
+    report_ = std::move(report);
+    return;
+  }
+  for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].set_credit(edge, before[i]);
+  refuse_unless_ok(report);
+}
+
+void Plan::refuse_unless_ok(const PlanReport& report) const {
+  if (report.ok()) return;
   Error refusal(Errc::kPlanRefused, "plan refused");
   refusal.with("graph", ranks_.empty() ? "" : ranks_.front().name());
-  for (const auto& [what, repair] : report_.faults) {
+  for (const auto& [what, repair] : report.faults) {
     refusal.with("fault", repair.empty() ? what : what + " (repair: " + repair + ")");
   }
   throw refusal;

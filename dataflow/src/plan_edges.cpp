@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be seen of each stage, port and edge by itself.
 #include "plan_checks.hpp"
-
-#include <cxxabi.h>
+#include "type_name.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
-#include <memory>
 #include <set>
 
 namespace askos::dataflow {
 namespace {
-
-std::string type_name(std::type_index type) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(
-      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? text.get() : type.name();
-}
 
 std::string_view device_name(Device device) {
   return device == Device::kHost ? "host" : "cuda";

@@ -6,17 +6,33 @@
 
 namespace askos::dataflow {
 
-Port::Port(Stage& owner, std::string name, Contract contract, std::type_index type)
-    : owner_(&owner), name_(std::move(name)), contract_(std::move(contract)), type_(type) {}
+Port::Port(Stage& owner,
+           std::string name,
+           Contract contract,
+           std::type_index type,
+           PayloadDescriber describe)
+    : owner_(&owner),
+      name_(std::move(name)),
+      contract_(std::move(contract)),
+      type_(type),
+      describer_(describe) {}
 
-InPort::InPort(Stage& owner, std::string name, Contract contract, std::type_index type)
-    : Port(owner, std::move(name), std::move(contract), type) {
+InPort::InPort(Stage& owner,
+               std::string name,
+               Contract contract,
+               std::type_index type,
+               PayloadDescriber describe)
+    : Port(owner, std::move(name), std::move(contract), type, describe) {
   index_ = static_cast<int>(owner.inputs_.size());
   owner.inputs_.push_back(this);
 }
 
-OutPort::OutPort(Stage& owner, std::string name, Contract contract, std::type_index type)
-    : Port(owner, std::move(name), std::move(contract), type) {
+OutPort::OutPort(Stage& owner,
+                 std::string name,
+                 Contract contract,
+                 std::type_index type,
+                 PayloadDescriber describe)
+    : Port(owner, std::move(name), std::move(contract), type, describe) {
   index_ = static_cast<int>(owner.outputs_.size());
   owner.outputs_.push_back(this);
 }

@@ -10,10 +10,12 @@ void SessionControl::pause(const Debugger& debugger, std::string_view stage) {
 }
 
 void SessionControl::resume(const Debugger& debugger, std::string_view stage) {
+  execution_.breakpoints().arm();
   execution_.hold().resume(debugger, stage);
 }
 
 void SessionControl::step(const Debugger& debugger, std::int64_t num_runs, std::string_view stage) {
+  execution_.breakpoints().arm();
   execution_.hold().step(debugger, num_runs, stage);
 }
 
@@ -23,6 +25,29 @@ HoldStatus SessionControl::hold(std::string_view debugger) {
 
 HoldStatus SessionControl::wait_for_hold(Nanoseconds deadline) {
   return execution_.hold().wait(deadline);
+}
+
+Peek SessionControl::peek(const PeekRequest& request) {
+  return execution_.peek(request);
+}
+
+Breakpoint SessionControl::add_breakpoint(const Debugger& debugger,
+                                          std::string_view edge,
+                                          std::string_view when,
+                                          std::optional<Rank> rank) {
+  return execution_.breakpoints().add(debugger, edge, rank, when);
+}
+
+std::vector<Breakpoint> SessionControl::breakpoints() const {
+  return execution_.breakpoints().list();
+}
+
+void SessionControl::remove_breakpoints(std::optional<int> number) {
+  execution_.breakpoints().remove(number);
+}
+
+CreditChange SessionControl::change_credit(std::string_view edge, int credit) {
+  return execution_.change_credit(edge, credit);
 }
 
 bool SessionControl::tend() {

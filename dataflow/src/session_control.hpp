@@ -23,6 +23,14 @@ class SessionControl final : public Control {
   [[nodiscard]] HoldStatus hold(std::string_view debugger) override;
   [[nodiscard]] HoldStatus wait_for_hold(Nanoseconds deadline) override;
   bool tend() override;
+  [[nodiscard]] Peek peek(const PeekRequest& request) override;
+  Breakpoint add_breakpoint(const Debugger& debugger,
+                            std::string_view edge,
+                            std::string_view when,
+                            std::optional<Rank> rank) override;
+  [[nodiscard]] std::vector<Breakpoint> breakpoints() const override;
+  void remove_breakpoints(std::optional<int> number) override;
+  CreditChange change_credit(std::string_view edge, int credit) override;
   void drain(Nanoseconds deadline) override;
 
  private:

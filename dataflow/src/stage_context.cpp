@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run of a stage does: packets in and out, exactly as its ports promise, and failures.
 #include "execution.hpp"
+#include "fault_injector.hpp"
 #include "stage_runner.hpp"
 
 #include <algorithm>
@@ -76,6 +77,7 @@ bool StageRunner::begin_run() {
 void StageRunner::run_once() {
   be_busy();
   try {
+    if (options_.faults != nullptr && is_faulty()) return;
     stage_.run(*this);
     check_run();
   } catch (...) {
@@ -92,6 +94,22 @@ void StageRunner::run_once() {
     increment(num_runs_);
     trace_run();
   }
+}
+
+/// Throws if the run is to fail; returns true if it is to lose its packets, and does so.
+bool StageRunner::is_faulty() {
+  switch (options_.faults->before_run(*this)) {
+    case InjectedFault::kNone: return false;
+    case InjectedFault::kFail: throw Error(Errc::kInternal, "injected fault");
+    case InjectedFault::kDrop: break;
+  }
+  if (inputs_.empty()) return false;  // a source has nothing to lose
+  discard_run();
+  for (auto& input : inputs_) {
+    if (input.edge->drops()) input.edge->unclaim();
+  }
+  increment(num_skipped_);
+  return true;
 }
 
 /// A run either does all that its ports promise, or nothing at all because it is not ready.
@@ -249,11 +267,13 @@ void StageRunner::emit_any(const OutPort& port,
   charge(charged.device_bytes, port.contract().device_bytes);
   if (!sample_) sample_ = meta.sample;
   ++output.emitted;
+  // In a burst the time of its beginning is near enough, and a clock would be felt.
+  const auto tick = lazy_ || is_brief() ? last_tick_ : telemetry::ticks();
   for (std::size_t i = 0; i < output.num_targets; ++i) {
     auto& target = targets_[output.first_target + i];
     --target.known_free;
     const bool last = i + 1 == output.num_targets;
-    if (!target.edge->push(last ? std::move(payload) : payload, charged)) {
+    if (!target.edge->push(last ? std::move(payload) : payload, charged, tick)) {
       throw Error(Errc::kStalled, "edge is full")
           .with("edge", execution_.edge_name(rank_, target.graph_edge));
     }

@@ -113,7 +113,8 @@ Activation StageRunner::activate() {
       end_stage();
       return Activation::kEnded;
     }
-    if (gate_.wants_attention(turn()) && gate_.is_closed(turn())) {
+    const bool attended = gate_.wants_attention(turn());
+    if (attended && gate_.is_closed(turn())) {
       if (stand_at_gate()) return Activation::kIdle;
       continue;
     }
@@ -122,6 +123,7 @@ Activation StageRunner::activate() {
       if (park(verdict)) return Activation::kIdle;
       continue;
     }
+    if (attended && phase_ == Phase::kRun && execution_.breakpoints().hits(*this)) continue;
     if (meets_ranks_ && !gate_.announce(turn())) continue;
     if (go()) return Activation::kEnded;
     ++num_runs;
@@ -172,7 +174,7 @@ StageRunner::Verdict StageRunner::judge() {
   if (phase_ == Phase::kRun) {
     if (sleep_until_) {
       if (!interrupted_.exchange(false) && clock().now() < *sleep_until_) {
-        return {Verdict::kWait, State::kWaitIo};
+        return {Verdict::kWait, sleep_account_, 0, 0, true};
       }
       sleep_until_.reset();
       armed_for_.reset();
@@ -247,7 +249,7 @@ bool StageRunner::park(const Verdict& verdict) {
   if (wait_tick_ == 0) wait_tick_ = telemetry::ticks();
   busy_ = false;
   if (options_.ledger) enter_wait(verdict);
-  waits_for_stages_.store(verdict.state != State::kWaitIo, std::memory_order_relaxed);
+  waits_for_stages_.store(!verdict.sleeps, std::memory_order_relaxed);
   if (!(dedicated_ && spin_for_notice()) && fall_asleep()) return true;
   state_.store(RunState::kRunning);
   return false;
@@ -263,6 +265,7 @@ bool StageRunner::stand_at_gate() {
   const auto order = gate_.order();
   if (!gate_.is_closed(turn())) return false;
   end_bursts();
+  for (auto& target : targets_) target.known_free = 0;  // its credit may be changed
   if (wait_tick_ == 0) wait_tick_ = telemetry::ticks();
   busy_ = false;
   if (options_.ledger) {
@@ -278,7 +281,7 @@ bool StageRunner::stand_at_gate() {
 }
 
 bool StageRunner::register_wait(const Verdict& verdict) {
-  if (verdict.state == State::kWaitIo) {
+  if (verdict.sleeps) {
     if (*sleep_until_ != Nanoseconds::max() && armed_for_ != sleep_until_) {
       armed_for_ = sleep_until_;
       execution_.scheduler().schedule_wake(*this, *sleep_until_);

@@ -26,12 +26,14 @@
 namespace askos::dataflow {
 
 class Execution;
+class FaultInjector;
 
 struct RunnerOptions {
   bool ledger = true;
   int budget = 256;                                  ///< runs per activation
   Nanoseconds slice = std::chrono::milliseconds(1);  ///< longest activation, but for the last run
   Nanoseconds spin = std::chrono::microseconds(20);  ///< a dedicated stage looks so long again
+  FaultInjector* faults = nullptr;                   ///< of a simulation
 };
 
 enum class Activation {
@@ -82,9 +84,16 @@ class StageRunner final : public Wakeable, private Context {
   /// activates it, or that was told to.
   [[nodiscard]] bool is_brief() const noexcept;
   [[nodiscard]] telemetry::State state() const noexcept { return ledger_.state(); }
+  [[nodiscard]] telemetry::LedgerReading ledger() const noexcept { return ledger_.read(); }
   /// Where a debugger may stop this stage.
   [[nodiscard]] Gate& gate() noexcept { return gate_; }
   [[nodiscard]] const Gate& gate() const noexcept { return gate_; }
+  /// Turns of its life that it has begun and ended: its start, each run, its finish. For the thread
+  /// that runs it.
+  [[nodiscard]] std::int64_t turn() const noexcept { return num_runs() + start_turn_; }
+  /// Packets that a run takes from an input at most, and where they come from.
+  [[nodiscard]] EdgeState& input_edge(std::size_t input) const { return *inputs_.at(input).edge; }
+  [[nodiscard]] int packets_per_run(std::size_t input) const { return inputs_.at(input).needed; }
   /// True if it meets other ranks in collectives.
   [[nodiscard]] bool meets_ranks() const noexcept { return meets_ranks_; }
   [[nodiscard]] std::int64_t num_runs() const noexcept {
@@ -131,6 +140,7 @@ class StageRunner final : public Wakeable, private Context {
     telemetry::State state = telemetry::State::kWaitInput;
     std::size_t place = 0;
     int needed = 0;
+    bool sleeps = false;  // until a time, not for a port
   };
   class Interrupter final : public Wakeable {
    public:
@@ -144,7 +154,10 @@ class StageRunner final : public Wakeable, private Context {
   // Context
   [[nodiscard]] int num_waiting(const InPort& port) const override;
   void end() noexcept override { end_requested_ = true; }
-  void wake_at(Nanoseconds when) override { sleep_until_ = when; }
+  void wake_at(Nanoseconds when, telemetry::State account) override {
+    sleep_until_ = when;
+    sleep_account_ = account;
+  }
   [[nodiscard]] Waker waker() const override;
   [[nodiscard]] bool stopping() const noexcept override;
   [[nodiscard]] Clock& clock() const noexcept override;
@@ -158,8 +171,6 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] Verdict judge_any_input();
   [[nodiscard]] Verdict judge_outputs();
   [[nodiscard]] bool nobody_takes() const;
-  /// Turns of its life that it has begun and ended: its start, each run, its finish.
-  [[nodiscard]] std::int64_t turn() const noexcept { return num_runs() + start_turn_; }
   /// As `park`, for the debugger.
   [[nodiscard]] bool stand_at_gate();
   [[nodiscard]] bool fall_asleep();
@@ -177,6 +188,7 @@ class StageRunner final : public Wakeable, private Context {
   void begin_count();
   [[nodiscard]] bool begin_run();
   void run_once();
+  [[nodiscard]] bool is_faulty();
   void check_run() const;
   void discard_run();
   void handle_failure(Error error);
@@ -217,6 +229,7 @@ class StageRunner final : public Wakeable, private Context {
   bool lazy_ = false;
   bool end_requested_ = false;
   std::optional<Nanoseconds> sleep_until_;
+  telemetry::State sleep_account_ = telemetry::State::kWaitIo;
   std::optional<Nanoseconds> armed_for_;
   std::optional<SampleId> sample_;  // of the first packet of this run
   SampleId burst_sample_;           // of the first run not traced yet

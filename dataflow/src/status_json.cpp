@@ -110,6 +110,11 @@ Json why_json(const WhyReport& report) {
                      {"rank", root.rank.value},
                      {"state", to_string(root.state)},
                      {"share", root.share}});
+    if (!root.edge.empty()) {
+      roots.back()["edge"] = root.edge;
+      roots.back()["credit"] = root.credit;
+      roots.back()["wanted_credit"] = root.wanted_credit;
+    }
   }
   Json chain = Json::array();
   for (const auto& step : report.chain) {

@@ -31,6 +31,11 @@ void declare(std::deque<PortType>& ports,
 
 }  // namespace
 
+PayloadDescription describe_payload(const Blob& blob) {
+  return {host_tensor("bytes", {static_cast<std::int64_t>(blob.bytes.size())}, DType::kUInt8,
+                      blob.bytes.data())};
+}
+
 std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept {
   std::uint64_t sum = 0;
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "blame_graph.hpp"
+#include "prediction.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/base/nearest_name.hpp>
@@ -24,6 +25,10 @@ constexpr double kMainShare = 0.1;
 constexpr double kClearLead = 1.5;
 /// A stage that is this close to the root's own load would limit the graph just as well.
 constexpr double kSameLoad = 0.9;
+/// A graph in which no stage works for more of its time may stand still.
+constexpr double kLittleLoad = 0.5;
+/// A stage that works for so much of its time is what limits the graph, whatever the credit.
+constexpr double kNearLimit = 0.85;
 
 double load_of(const BlameGraph::Node& node) {
   return node.active > 0 ? node.own() / node.active : 0;
@@ -50,7 +55,7 @@ class Analysis {
            const SessionStatus& before,
            const SessionStatus& after,
            std::string_view stage)
-      : blame_(plan, before, after) {
+      : plan_(plan), after_(after), blame_(plan, before, after) {
     report_.window = after.age - before.age;
     report_.victim = stage;
     report_.num_ranks = static_cast<int>(plan.ranks().size());
@@ -134,9 +139,45 @@ class Analysis {
     }
     report_.roots = std::move(sorted);
     root_nodes_ = std::move(sorted_nodes);
-    if (circles > 0.5) {
+    if (circles > 0.5 || stands_still()) {
       report_.verdict = Verdict::kStuck;
     }
+  }
+
+  /// True if every stage that has not ended waits for another now, and with reason: an edge that it
+  /// waits for has indeed no credit or too few packets.
+  [[nodiscard]] bool stands_still() const {
+    double most = 0;
+    for (const auto& node : blame_.nodes) most = std::max(most, load_of(node));
+    std::size_t num_waiting = 0;
+    for (const auto& stage : after_.stages) {
+      if (stage.ledger.state == State::kOff) continue;
+      if (!waits_with_reason(stage)) return false;
+      ++num_waiting;
+    }
+    return num_waiting > 0 && most < kLittleLoad;
+  }
+
+  [[nodiscard]] bool waits_with_reason(const StageStatus& waiting) const {
+    const Graph& graph = plan_.ranks()[static_cast<std::size_t>(waiting.rank.value)];
+    const auto* const stage = graph.find_stage(waiting.stage)->stage.get();
+    const auto state = waiting.ledger.state;
+    return std::ranges::any_of(after_.edges, [&](const EdgeStatus& edge) {
+      const auto& ends = graph.edges()[static_cast<std::size_t>(edge.edge.value)];
+      if (edge.rank != waiting.rank) return false;
+      const bool lacks_credit =
+          edge.in_flight + std::max(ends.from->contract().rate, 1) > edge.credit;
+      const bool lacks_packets = edge.depth < std::max(ends.to->contract().rate, 1);
+      return (state == State::kWaitCredit && stage == &ends.from->owner() && lacks_credit) ||
+             (state == State::kWaitInput && stage == &ends.to->owner() && lacks_packets);
+    });
+  }
+
+  /// Share of all roots of one stage, on whatever ranks.
+  [[nodiscard]] double share_of(const std::string& stage) const {
+    double sum = 0;
+    for (const auto& root : report_.roots) sum += root.stage == stage ? root.share : 0;
+    return sum;
   }
 
   void judge() {
@@ -144,17 +185,20 @@ class Analysis {
       report_.chain = circle();
       return;
     }
-    if (report_.roots.empty() || report_.stalled_fraction < kLittleStall) {
+    if (report_.stalled_fraction < kLittleStall || judge_credit() || report_.roots.empty()) {
       return;
     }
     const std::size_t root = root_nodes_.front();
     const WhyRoot& first = report_.roots.front();
     find_next(root);
-    const double second = report_.roots.size() > 1 ? report_.roots[1].share : 0;
+    double second = 0;
+    for (const auto& other : report_.roots) {
+      if (other.stage != first.stage) second = std::max(second, share_of(other.stage));
+    }
+    const double share = share_of(first.stage);
     const bool is_scheduler = root == blame_.scheduler();
     const bool has_peer = !is_scheduler && next_load_ >= kSameLoad * load_of(blame_.nodes[root]);
-    const bool is_clear =
-        first.share >= kMainShare && first.share >= kClearLead * second && !has_peer;
+    const bool is_clear = share >= kMainShare && share >= kClearLead * second && !has_peer;
     if (report_.victim.empty() && !is_clear) {
       return;
     }
@@ -164,11 +208,40 @@ class Analysis {
     report_.chain = chain_to(root);
   }
 
+  /// Blames an edge if no stage is near its limit and more credit there would help.
+  bool judge_credit() {
+    double most = 0;
+    for (const auto& node : blame_.nodes) most = std::max(most, load_of(node));
+    if (most >= kNearLimit || !report_.victim.empty()) {
+      return false;
+    }
+    const auto found =
+        find_short_credit(plan_, blame_, static_cast<double>(report_.window.count()) * 1e-9);
+    if (!found) {
+      return false;
+    }
+    const auto& node = blame_.nodes[found->stage];
+    const WhyRoot root{.stage = node.stage,
+                       .rank = node.rank,
+                       .state = found->initial ? State::kWaitInput : State::kWaitCredit,
+                       .share = found->gain / (1 + found->gain),
+                       .edge = found->edge,
+                       .credit = found->credit,
+                       .wanted_credit = found->wanted};
+    report_.roots.insert(report_.roots.begin(), root);
+    report_.verdict = Verdict::kLimited;
+    report_.speedup_at_most = 1 + found->gain;
+    report_.chain = {{node.stage, node.rank, root.state, nanoseconds(found->waited), found->edge}};
+    return true;
+  }
+
   /// Finds the busiest stage besides the root: it cannot go faster than all of its time allows.
   void find_next(std::size_t root) {
     std::size_t next = root;
     for (std::size_t i = 0; i < blame_.nodes.size(); ++i) {
-      if (i != root && load_of(blame_.nodes[i]) > next_load_) {
+      const bool is_root =
+          root != blame_.scheduler() && blame_.nodes[i].stage == blame_.nodes[root].stage;
+      if (!is_root && load_of(blame_.nodes[i]) > next_load_) {
         next = i;
         next_load_ = load_of(blame_.nodes[i]);
       }
@@ -265,6 +338,8 @@ class Analysis {
     return {};
   }
 
+  const Plan& plan_;
+  const SessionStatus& after_;
   BlameGraph blame_;
   WhyReport report_;
   std::vector<std::size_t> root_nodes_;

@@ -36,8 +36,12 @@ std::string label(const std::string& stage, Rank rank, const WhyReport& report) 
 std::string print_wait(const WhyStep& step, const WhyReport& report) {
   std::string text = label(step.stage, step.rank, report);
   text += " waited " + seconds(step.time) + " of " + seconds(report.window);
-  text += step.state == State::kWaitCredit ? " for credit on " : " for input on ";
-  return text + step.edge;
+  switch (step.state) {
+    case State::kWaitCredit: return text + " for credit on " + step.edge;
+    case State::kWaitComm: return text + " for other ranks in collectives of " + step.edge;
+    case State::kWaitMem: return text + " for memory of a pool to be given back";
+    default: return text + " for input on " + step.edge;
+  }
 }
 
 std::string print_root(const WhyStep& step, const WhyReport& report) {
@@ -62,6 +66,13 @@ std::string print_conclusion(const WhyReport& report) {
       return "stuck: these stages wait for one another in a circle (askos check tells what credit "
              "or which initial packets are missing)\n";
     case Verdict::kLimited:
+      if (const WhyRoot& root = report.roots.front(); !root.edge.empty()) {
+        const bool initial = root.state == State::kWaitInput;
+        return "root: no stage is busy all the time; " + std::to_string(root.credit) +
+               (initial ? " initial packets" : " credit") + " of " + root.edge +
+               " is too little, " + std::to_string(root.wanted_credit) +
+               " would make the graph about " + times(report.speedup_at_most) + " as fast\n";
+      }
       if (!report.victim.empty() || report.next_stage.empty()) return "";
       return "without it at most " + times(report.speedup_at_most) + " as fast: then " +
              report.next_stage + " limits\n";
@@ -114,6 +125,10 @@ std::string root_phrase(const WhyReport& report) {
     return std::string(to_string(report.verdict));
   }
   const WhyRoot& root = report.roots.front();
+  if (!root.edge.empty()) {
+    return (root.state == State::kWaitInput ? "initial packets of " : "credit of ") + root.edge +
+           " " + percent(root.share);
+  }
   return label(root.stage, root.rank, report) + " " + std::string(to_string(root.state)) + " " +
          percent(root.share);
 }

@@ -185,6 +185,21 @@ TEST_F(InspectorTest, ServesNewcomersHoweverManyClientsIdle) {
   }
 }
 
+TEST_F(InspectorTest, AnswersBesideAThousandIdleConnections) {
+  SteppingClock clock;
+  const auto session = make_session(clock);
+  const Inspector inspector(options());
+  const auto attachment = inspector.attach(*session);
+  std::vector<Descriptor> idle(1000);
+  std::size_t num_tried = 0;
+  for (auto& client : idle) {  // beyond table and backlog they are turned away
+    num_tried += connect_to(inspector.socket(), client) == Reach::kOther ? 0 : 1;
+  }
+  EXPECT_EQ(num_tried, idle.size());
+  EXPECT_EQ(json::parse(ask(inspector.socket(), R"({"verb":"hold"})", 20s))["ok"], true);
+  session->stop();
+}
+
 TEST_F(InspectorTest, IsNotHeldUpByAClientThatDoesNotRead) {
   SteppingClock clock;
   const auto session = make_session(clock);

@@ -13,6 +13,15 @@ askos_add_test(dataflow/ledger_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/host_ports_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/caf_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/control_verbs_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
+askos_add_test(dataflow/expression_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/peek_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/why_corpus_test LIBRARIES askos::dataflow)
+target_sources(dataflow_why_corpus_test PRIVATE dataflow/support/stall_corpus.cpp)
+target_compile_definitions(dataflow_why_corpus_test PRIVATE
+  ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+askos_add_test(dataflow/simulation_test LIBRARIES askos::dataflow)
+target_compile_definitions(dataflow_simulation_test PRIVATE
+  ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 askos_add_test(dataflow/hold_test LIBRARIES askos::dataflow)
 if(CAF_VERSION VERSION_LESS 0.19)  # later versions have no coordinator for stepping
   askos_add_test(dataflow/interleaving_test LIBRARIES askos::dataflow CAF::core)

@@ -50,6 +50,7 @@ class MeetingPoint {
         if (entered <= number) return false;
       }
       to_wake = wakers_;
+      to_wake[rank] = Waker();  // is awake
     }
     for (const auto& wake : to_wake) wake();
     return true;

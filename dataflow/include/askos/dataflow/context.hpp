@@ -4,6 +4,7 @@
 #include <askos/base/clock.hpp>
 #include <askos/dataflow/packet.hpp>
 #include <askos/dataflow/port.hpp>
+#include <askos/telemetry/ledger.hpp>
 
 #include <memory>
 #include <utility>
@@ -67,9 +68,10 @@ class Context {
   virtual void end() noexcept = 0;
 
   /// Asks to be run again not before `when`, even if packets and credit are there; the time until
-  /// then counts as `wait.io`. This is how a shared stage waits without blocking a thread. A run
-  /// may call it having taken and emitted nothing: not ready yet.
-  virtual void wake_at(Nanoseconds when) = 0;
+  /// then counts as `account`: `wait.io`, or what else the stage waits for. This is how a shared
+  /// stage waits without blocking a thread. A run may call it having taken and emitted nothing: not
+  /// ready yet.
+  virtual void wake_at(Nanoseconds when, telemetry::State account = telemetry::State::kWaitIo) = 0;
 
   /// Returns what ends this stage's `wake_at` from another thread.
   [[nodiscard]] virtual Waker waker() const = 0;

@@ -3,6 +3,8 @@
 
 #include <askos/base/clock.hpp>
 #include <askos/base/id.hpp>
+#include <askos/dataflow/breakpoint.hpp>
+#include <askos/dataflow/peek.hpp>
 #include <askos/telemetry/ledger.hpp>
 
 #include <cstdint>
@@ -49,6 +51,14 @@ struct HoldStatus {
   std::vector<HeldStage> stages{};
 };
 
+/// Another credit for an edge.
+struct CreditChange {
+  std::string edge;
+  int before = 0;
+  int after = 0;
+  bool applied = false;  ///< false: it will be, once all stages stand between two runs
+};
+
 /// Stops a running graph, lets it go on and changes it. All calls from any thread; none waits for a
 /// stage, except where it says so.
 ///
@@ -81,6 +91,26 @@ class Control {
   /// Ends a hold whose lease has run out, and drives one on that is on its way; returns whether
   /// there is such a one. Whoever grants leases calls it from time to time; inspectors do.
   virtual bool tend() = 0;
+
+  /// Looks at the packets that wait on an edge; no stage is held up for longer than copying their
+  /// handles takes. Throws `Errc::kNotFound` for an edge or rank that is not there.
+  [[nodiscard]] virtual Peek peek(const PeekRequest& request) = 0;
+
+  /// Pauses all stages in the debugger's name before a packet is taken from the edge that fulfils
+  /// `when`. A stage that other ranks wait for in a collective may have to take it all the same, to
+  /// reach the cut. A hit disarms the breakpoint until the graph goes on. Throws `Errc::kUsage` if
+  /// the expression does not parse.
+  virtual Breakpoint add_breakpoint(const Debugger& debugger,
+                                    std::string_view edge,
+                                    std::string_view when,
+                                    std::optional<Rank> rank = std::nullopt) = 0;
+  [[nodiscard]] virtual std::vector<Breakpoint> breakpoints() const = 0;
+  /// Removes one, or all.
+  virtual void remove_breakpoints(std::optional<int> number = std::nullopt) = 0;
+
+  /// Gives an edge another credit on all ranks, if the plan can be proved with it; else throws
+  /// `Errc::kPlanRefused` with all faults and the smallest repair. All stages stand for a moment.
+  virtual CreditChange change_credit(std::string_view edge, int credit) = 0;
 
   /// Ends a hold and drains the session. After `deadline` the rest is dropped, at the next `tend`.
   virtual void drain(Nanoseconds deadline) = 0;

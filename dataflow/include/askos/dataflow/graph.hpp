@@ -77,6 +77,11 @@ class Graph {
   /// Joins two ports whose types are known at run time only; the plan reports a mismatch.
   EdgeId connect_ports(const OutPort& from, const InPort& to, EdgeOptions options = {});
 
+  /// Changes the credit of an edge.
+  void set_credit(EdgeId edge, int credit) {
+    edges_.at(static_cast<std::size_t>(edge.value)).options.credit = credit;
+  }
+
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const std::vector<Node>& stages() const noexcept { return stages_; }
   [[nodiscard]] const std::vector<Edge>& edges() const noexcept { return edges_; }

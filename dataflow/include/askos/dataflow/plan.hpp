@@ -51,8 +51,16 @@ class Plan {
   [[nodiscard]] std::vector<Graph>& ranks() noexcept { return ranks_; }
   [[nodiscard]] const PlanReport& report() const noexcept { return report_; }
 
+  /// Gives an edge another credit on all ranks and proves the plan again. Throws
+  /// `Errc::kPlanRefused`, listing every fault, and leaves the plan as it was if that fails.
+  void change_credit(EdgeId edge, int credit);
+
  private:
+  [[nodiscard]] PlanReport prove() const;
+  void refuse_unless_ok(const PlanReport& report) const;
+
   std::vector<Graph> ranks_;
+  PlanLimits limits_;
   PlanReport report_;
 };
 

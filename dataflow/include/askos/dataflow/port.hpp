@@ -3,6 +3,7 @@
 
 #include <askos/base/shape.hpp>
 #include <askos/base/unit.hpp>
+#include <askos/dataflow/payload_description.hpp>
 
 #include <optional>
 #include <string>
@@ -35,11 +36,17 @@ class Port {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const Contract& contract() const noexcept { return contract_; }
   [[nodiscard]] std::type_index payload_type() const noexcept { return type_; }
+  /// How to look into its payloads; null if their type does not let anybody.
+  [[nodiscard]] PayloadDescriber describer() const noexcept { return describer_; }
   /// Position among the stage's ports of the same direction, in order of declaration.
   [[nodiscard]] int index() const noexcept { return index_; }
 
  protected:
-  Port(Stage& owner, std::string name, Contract contract, std::type_index type);
+  Port(Stage& owner,
+       std::string name,
+       Contract contract,
+       std::type_index type,
+       PayloadDescriber describer);
   ~Port() = default;
 
   friend class Stage;
@@ -47,17 +54,26 @@ class Port {
   std::string name_;
   Contract contract_;
   std::type_index type_;
+  PayloadDescriber describer_;
   int index_ = 0;
 };
 
 class InPort : public Port {
  protected:
-  InPort(Stage& owner, std::string name, Contract contract, std::type_index type);
+  InPort(Stage& owner,
+         std::string name,
+         Contract contract,
+         std::type_index type,
+         PayloadDescriber describer);
 };
 
 class OutPort : public Port {
  protected:
-  OutPort(Stage& owner, std::string name, Contract contract, std::type_index type);
+  OutPort(Stage& owner,
+          std::string name,
+          Contract contract,
+          std::type_index type,
+          PayloadDescriber describer);
 };
 
 /// Receives payloads of type `T`. Declare it as a member: `In<Field> field{*this, "field", {...}};`
@@ -65,7 +81,7 @@ template <typename T>
 class In final : public InPort {
  public:
   In(Stage& owner, std::string name, Contract contract = {})
-      : InPort(owner, std::move(name), std::move(contract), typeid(T)) {}
+      : InPort(owner, std::move(name), std::move(contract), typeid(T), describer_of<T>()) {}
 };
 
 /// Sends payloads of type `T`. Declare it as a member: `Out<Field> field{*this, "field", {...}};`
@@ -73,7 +89,7 @@ template <typename T>
 class Out final : public OutPort {
  public:
   Out(Stage& owner, std::string name, Contract contract = {})
-      : OutPort(owner, std::move(name), std::move(contract), typeid(T)) {}
+      : OutPort(owner, std::move(name), std::move(contract), typeid(T), describer_of<T>()) {}
 };
 
 }  // namespace askos::dataflow

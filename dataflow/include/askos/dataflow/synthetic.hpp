@@ -25,6 +25,9 @@ struct Blob {
   std::vector<std::byte> bytes;
 };
 
+/// Lets inspectors look at the bytes.
+[[nodiscard]] PayloadDescription describe_payload(const Blob& blob);
+
 /// Sums the bytes as little-endian words; what a source stores in `Blob::checksum`.
 [[nodiscard]] std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept;
 
