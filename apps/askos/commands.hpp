@@ -15,6 +15,10 @@ void add_pause(const CommandLine& line);
 void add_resume(const CommandLine& line);
 void add_step(const CommandLine& line);
 void add_hold(const CommandLine& line);
+void add_peek(const CommandLine& line);
+void add_break(const CommandLine& line);
+void add_credit(const CommandLine& line);
+void add_simulate(const CommandLine& line);
 void add_drain(const CommandLine& line);
 
 }  // namespace askos::apps

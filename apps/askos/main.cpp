@@ -78,7 +78,11 @@ int run(int argc, char** argv) {
   add_step(line);
   add_hold(line);
   add_resume(line);
+  add_peek(line);
+  add_break(line);
+  add_credit(line);
   add_drain(line);
+  add_simulate(line);
   for (auto* command : app.get_subcommands({})) {
     command->group("Graphs");
   }

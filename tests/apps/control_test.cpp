@@ -72,6 +72,27 @@ TEST_F(ControlCommand, RefusesInOneLine) {
   EXPECT_EQ(run({"resume", "--as", "you", "--take-over"}).exit_code, 0);
 }
 
+TEST_F(ControlCommand, PeeksBreaksAndChangesCredit) {
+  ASSERT_EQ(run({"pause", "b"}).exit_code, 0);
+  const auto peek = hold({"peek", "a.out>b.in", "--statistics", "--slice", "0:2"});
+  EXPECT_EQ(peek["edge"], "a.out>b.in");
+  EXPECT_THAT(run({"peek", "a.out>b.in", "--statistics", "--histogram", "3"}).out,
+              HasSubstr("in flight"));
+  EXPECT_EQ(hold({"credit", "a.out>b.in", "5"})["credit"], 5);
+  EXPECT_EQ(run({"credit", "a.out>b.in", "0"}).exit_code, 2);
+  EXPECT_EQ(run({"resume"}).exit_code, 0);
+  const auto advised = run({"credit", "a.out>b.in", "auto"});
+  EXPECT_THAT(advised.out, HasSubstr("going by mean times per run")) << advised.err;
+  EXPECT_EQ(hold({"break", "a.out>b.in", "--when", "sample % 2 == 1"})[0]["breakpoint"], 1);
+  while (hold({"hold"})["reason"] != "breakpoint") {
+  }
+  EXPECT_THAT(run({"break"}).out, HasSubstr("sample % 2 == 1"));
+  EXPECT_EQ(run({"break", "--delete-all"}).out, "no breakpoints\n");
+  const auto wrong = run({"break", "a.out>b.in", "--when", "age >"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("expression does not parse: position=6"));
+}
+
 TEST_F(ControlCommand, DrainsAPausedGraph) {
   ASSERT_EQ(run({"pause"}).exit_code, 0);
   EXPECT_EQ(run({"drain"}).exit_code, 0);
