@@ -5,6 +5,7 @@
 #include <askos/base/shape.hpp>
 #include <askos/comm/partition.hpp>
 #include <askos/comm/slot_pool.hpp>
+#include <askos/dataflow/payload_description.hpp>
 #include <askos/io/calendar.hpp>
 #include <askos/io/sample_schedule.hpp>
 #include <askos/model/parameters.hpp>
@@ -67,5 +68,12 @@ struct Prediction {
   std::vector<io::Time> times;
   comm::Range cells;  ///< what the grid axis covers
 };
+
+/// What inspectors and breakpoints see: `window`; `input`, `target`, `later`; `loss`; `forecast`,
+/// `members`, `truth`.
+[[nodiscard]] dataflow::PayloadDescription describe_payload(const Window& window);
+[[nodiscard]] dataflow::PayloadDescription describe_payload(const Sample& sample);
+[[nodiscard]] dataflow::PayloadDescription describe_payload(const StepReport& report);
+[[nodiscard]] dataflow::PayloadDescription describe_payload(const Prediction& prediction);
 
 }  // namespace askos::actors
