@@ -30,6 +30,8 @@ find_library(HDF5_HL_LIBRARY hdf5_serial_hl REQUIRED)
 target_link_libraries(PkgConfig::HDF5 INTERFACE "${HDF5_HL_LIBRARY}")
 pkg_check_modules(NETCDF REQUIRED IMPORTED_TARGET netcdf)
 
+pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
+
 if(ASKOS_WITH_MPI)
   # The C interface alone: MPI's own compiler flags name its deprecated C++ one.
   pkg_check_modules(MPI REQUIRED IMPORTED_TARGET ompi-c)

@@ -2,6 +2,7 @@
 #include "command_line/delegate.hpp"
 #include "command_line/error_report.hpp"
 #include "commands.hpp"
+#include "launch/launch_command.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/base/nearest_name.hpp>
@@ -83,8 +84,9 @@ int run(int argc, char** argv) {
   add_credit(line);
   add_drain(line);
   add_simulate(line);
+  add_launch(line);
   for (auto* command : app.get_subcommands({})) {
-    command->group("Graphs");
+    command->group(command->get_name() == "launch" ? "Ranks as processes" : "Graphs");
   }
   if (argc < 2) {
     throw Error(Errc::kUsage, "no command; askos --help lists them");

@@ -17,6 +17,13 @@ target_compile_definitions(apps_control_test PRIVATE
   ASKOS_PROGRAM="$<TARGET_FILE:askos>"
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 
+askos_add_test(apps/rank_output_test LIBRARIES askos_launch)
+if(ASKOS_WITH_MPI)
+  askos_add_test(apps/launch_test LIBRARIES apps_support)
+  add_dependencies(apps_launch_test askos)
+  target_compile_definitions(apps_launch_test PRIVATE ASKOS_PROGRAM="$<TARGET_FILE:askos>")
+endif()
+
 askos_add_test(apps/why_test LABELS slow
   LIBRARIES apps_support askos::dataflow nlohmann_json::nlohmann_json)
 add_dependencies(apps_why_test askos)

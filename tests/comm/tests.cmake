@@ -1,3 +1,4 @@
+askos_add_test(comm/agreement_test LIBRARIES askos::comm)
 askos_add_test(comm/partition_test LIBRARIES askos::comm)
 askos_add_test(comm/mesh_test LIBRARIES askos::comm)
 askos_add_test(comm/local_conformance_test LIBRARIES askos::comm)
