@@ -206,11 +206,13 @@ Solution run_on_device(const Problem& p) {
   const DeviceVector<float> grad_features(p.features.size());
   const DeviceVector<float> grad_weight(p.weight.size());
   const DeviceVector<float> grad_bias(p.bias.size());
+  const DeviceBytes forward_bytes(forward_workspace(p.shape));
   const DeviceVector<float> workspace(backward_workspace(p.shape, edges) / sizeof(float));
 
   const EdgeProjection projection{features.data(), weight.data(), bias.data()};
-  const Forward forward{inputs[0].rows(), inputs[1].rows(),          inputs[2].rows(),
-                        projection,       results[0].mutable_rows(), softmax.data()};
+  const Forward forward{inputs[0].rows(),    inputs[1].rows(),          inputs[2].rows(),
+                        projection,          results[0].mutable_rows(), softmax.data(),
+                        forward_bytes.data()};
   check(attention_forward(p.shape, edges, forward, nullptr));
   const Backward backward{inputs[0].rows(),
                           inputs[1].rows(),

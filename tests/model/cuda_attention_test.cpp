@@ -61,7 +61,7 @@ std::vector<int> random_degrees(int count, int most, std::mt19937& random) {
 TEST_F(CudaAttention, Is_that_of_plain_mathematics_for_all_head_sizes) {
   for (const Element element : kElements)
     for (const int head_size : {1, 7, 16, 20, 24, 32, 40, 48, 64, 80, 96, 112, 128})
-      for (const int num_features : {0, 3, 11, 17, 32}) {
+      for (const int num_features : {0, 3, 11, 15, 16, 31}) {
         SCOPED_TRACE(testing::Message() << "element " << static_cast<int>(element) << ", head size "
                                         << head_size << ", features " << num_features);
         auto degrees = random_degrees(37, 12, random_);
@@ -82,7 +82,7 @@ TEST_F(CudaAttention, Takes_graphs_of_any_shape) {
     const Element element = kElements[round % 3];
     const int sources = any(1, 60);
     const auto degrees = random_degrees(any(0, 50), any(0, 20), random_);
-    auto problem = random_problem({element, any(1, 3), any(1, 17), any(1, 128), any(0, 32)},
+    auto problem = random_problem({element, any(1, 3), any(1, 17), any(1, 128), any(0, 31)},
                                   random_edges(sources, degrees, random_), random_);
     problem.joined = round % 2 == 1;
     expect_close(run_on_device(problem), solve(problem), element);
@@ -161,13 +161,8 @@ TEST_F(CudaAttention, Gives_no_gradient_to_queries_and_keys_of_equal_messages) {
       problem.value[x] = as_stored(30 * std::cos(static_cast<double>(x % width)), element);
     std::fill(problem.weight.begin(), problem.weight.end(), 0.0);
     const auto found = run_on_device(problem);
-    const auto largest = [](const std::vector<double>& x) {
-      double most = 0;
-      for (const double value : x) most = std::max(most, std::abs(value));
-      return most;
-    };
-    EXPECT_LE(largest(found.query), 1e-3);
-    EXPECT_LE(largest(found.key), 1e-3);
+    for (const double x : found.query) EXPECT_LE(std::abs(x), 1e-3);
+    for (const double x : found.key) EXPECT_LE(std::abs(x), 1e-3);
   }
 }
 
@@ -224,9 +219,9 @@ TEST_F(CudaAttention, Reaches_rows_behind_the_two_thousand_millionth_element) {
 }
 
 TEST_F(CudaAttention, Leaves_other_shapes_to_others) {
-  EXPECT_TRUE(takes({Element::kFloat32, 1, 16, 128, 32}));
+  EXPECT_TRUE(takes({Element::kFloat32, 1, 16, 128, 31}));
   for (const AttentionShape& shape : {AttentionShape{Element::kFloat32, 1, 16, 129, 11},
-                                      AttentionShape{Element::kFloat32, 1, 16, 64, 33},
+                                      AttentionShape{Element::kFloat32, 1, 16, 64, 32},
                                       AttentionShape{Element::kFloat32, 1, 0, 64, 11}}) {
     EXPECT_FALSE(takes(shape));
     EXPECT_EQ(attention_forward(shape, {}, {}, nullptr), cudaErrorInvalidValue);

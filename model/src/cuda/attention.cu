@@ -9,19 +9,29 @@
 namespace askos::model::cuda {
 
 __global__ void sum_weight_parts(const float* parts,
+                                 int num_parts,
                                  int num_channels,
                                  int num_features,
                                  float* grad_weight,
                                  float* grad_bias,
                                  bool add) {
+  __shared__ float sums[kWarps][32];
   const int columns = num_features + 1;
-  const int at = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (at >= num_channels * columns) return;
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int warp = static_cast<int>(threadIdx.x / 32);
+  const std::int64_t size = static_cast<std::int64_t>(num_channels) * columns;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * 32 + lane;
   float sum = 0;
-  for (int p = 0; p < kParts; ++p)
-    sum += parts[static_cast<std::int64_t>(p) * num_channels * columns + at];
-  const int channel = at / columns;
-  const int feature = at % columns;
+  if (at < size) {
+#pragma unroll 8
+    for (int p = warp; p < num_parts; p += kWarps) sum += __ldg(parts + p * size + at);
+  }
+  sums[warp][lane] = sum;
+  __syncthreads();
+  if (warp != 0 || at >= size) return;
+  for (int w = 1; w < kWarps; ++w) sum += sums[w][lane];
+  const std::int64_t channel = at / columns;
+  const auto feature = static_cast<int>(at % columns);
   float* to = feature < num_features ? grad_weight : grad_bias;
   if (to == nullptr) return;
   to += feature < num_features ? channel * num_features + feature : channel;
@@ -44,9 +54,9 @@ std::size_t mean_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
   return aligned_bytes(std::int64_t{4} * edges.num_destinations * shape.num_heads *
                        shape.num_features);
 }
-std::size_t part_bytes(const AttentionShape& shape) {
-  return aligned_bytes(std::int64_t{4} * kParts * shape.num_heads * shape.head_size *
-                       (shape.num_features + 1));
+std::size_t part_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
+  return aligned_bytes(std::int64_t{4} * num_parts(edges.num_destinations) * shape.num_heads *
+                       shape.head_size * (shape.num_features + 1));
 }
 
 /// Whether all rows of all members start at multiples of 16 bytes and consist of such words.
@@ -97,11 +107,13 @@ cudaError_t forward_of(const AttentionShape& shape,
                        const Forward& call,
                        cudaStream_t stream) {
   const bool aligned =
+      call.workspace != nullptr &&
       rows_aligned<T>(shape.head_size, {call.query, call.key, call.value, as_const(call.out)});
   for (int batch = 0; batch < shape.num_batches; ++batch) {
     ForwardTables<T> t;
     fill<T>(t, shape, edges, call, call.softmax, batch);
     t.out = member<T>(call.out, batch);
+    t.prepared = static_cast<uint4*>(call.workspace);
     if (const auto error = launch_forward<T>(t, aligned, stream); error != cudaSuccess)
       return error;
   }
@@ -119,7 +131,8 @@ cudaError_t backward_of(const AttentionShape& shape,
   auto* workspace = static_cast<unsigned char*>(call.workspace);
   auto* means = workspace + handed_bytes(shape, edges);
   auto* grad_means = means + mean_bytes(shape, edges);
-  auto* parts = reinterpret_cast<float*>(grad_means + mean_bytes(shape, edges));
+  auto* parts = grad_means + mean_bytes(shape, edges);
+  auto* prepared = parts + part_bytes(shape, edges);
   const bool weights = call.grad_weight != nullptr || call.grad_bias != nullptr;
   for (int batch = 0; batch < shape.num_batches; ++batch) {
     BackwardTables<T> t;
@@ -129,17 +142,20 @@ cudaError_t backward_of(const AttentionShape& shape,
     t.grad_key = member<T>(call.grad_key, batch);
     t.grad_value = member<T>(call.grad_value, batch);
     t.handed = reinterpret_cast<float2*>(workspace);
-    t.mean_features = weights ? reinterpret_cast<float*>(means) : nullptr;
+    t.mean_features = reinterpret_cast<float*>(means);
     t.grad_means = reinterpret_cast<float*>(grad_means);
+    t.weight_parts = weights ? reinterpret_cast<float*>(parts) : nullptr;
+    t.prepared = reinterpret_cast<uint4*>(prepared);
     t.grad_features = shape.num_features > 0 ? call.grad_features : nullptr;
     t.add_grad_features = batch > 0;
-    const auto error = launch_backward<T>(t, weights ? parts : nullptr, aligned, stream);
+    const auto error = launch_backward<T>(t, aligned, stream);
     if (error != cudaSuccess) return error;
     if (!weights) continue;
     const int channels = shape.num_heads * shape.head_size;
     const int sums = channels * (shape.num_features + 1);
-    sum_weight_parts<<<(sums + 255) / 256, 256, 0, stream>>>(
-        parts, channels, shape.num_features, call.grad_weight, call.grad_bias, batch > 0);
+    sum_weight_parts<<<(sums + 31) / 32, kThreads, 0, stream>>>(
+        t.weight_parts, num_parts(edges.num_destinations), channels, shape.num_features,
+        call.grad_weight, call.grad_bias, batch > 0);
     if (const auto launched = cudaGetLastError(); launched != cudaSuccess) return launched;
   }
   return cudaSuccess;
@@ -153,8 +169,13 @@ bool takes(const AttentionShape& shape) {
          shape.num_features <= kMaxFeatures;
 }
 
+std::size_t forward_workspace(const AttentionShape& shape) {
+  return kPreparedBytesPerHead * shape.num_heads;
+}
+
 std::size_t backward_workspace(const AttentionShape& shape, const DeviceEdges& edges) {
-  return handed_bytes(shape, edges) + 2 * mean_bytes(shape, edges) + part_bytes(shape);
+  return handed_bytes(shape, edges) + 2 * mean_bytes(shape, edges) + part_bytes(shape, edges) +
+         forward_workspace(shape);
 }
 
 cudaError_t attention_forward(const AttentionShape& shape,

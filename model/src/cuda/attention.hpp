@@ -19,7 +19,7 @@ namespace askos::model::cuda {
 enum class Element : std::uint8_t { kFloat32, kBfloat16, kFloat16 };
 
 inline constexpr int kMaxHeadSize = 128;
-inline constexpr int kMaxFeatures = 32;
+inline constexpr int kMaxFeatures = 31;
 
 struct AttentionShape {
   Element element = Element::kFloat32;
@@ -65,8 +65,9 @@ struct Forward {
   ConstRows key;    ///< [batch, source, head * channel]
   ConstRows value;  ///< like key
   EdgeProjection edges;
-  MutableRows out;           ///< like query
-  float* softmax = nullptr;  ///< [batch, destination, head, 2]: largest logit, sum of exponentials
+  MutableRows out;            ///< like query
+  float* softmax = nullptr;   ///< [batch, destination, head, 2]: largest logit, sum of exponentials
+  void* workspace = nullptr;  ///< `forward_workspace` bytes, aligned to 256; null: slower
 };
 
 struct Backward {
@@ -89,6 +90,9 @@ struct Backward {
 
 /// Whether the kernels take `shape`; what they do not take goes through LibTorch's operations.
 [[nodiscard]] bool takes(const AttentionShape& shape);
+
+/// Bytes that `attention_forward` needs for a while.
+[[nodiscard]] std::size_t forward_workspace(const AttentionShape& shape);
 
 /// Bytes that `attention_backward` needs for a while.
 [[nodiscard]] std::size_t backward_workspace(const AttentionShape& shape, const DeviceEdges& edges);

@@ -7,7 +7,6 @@ template cudaError_t launch_forward<__nv_bfloat16>(const ForwardTables<__nv_bflo
                                                    bool,
                                                    cudaStream_t);
 template cudaError_t launch_backward<__nv_bfloat16>(const BackwardTables<__nv_bfloat16>&,
-                                                    float*,
                                                     bool,
                                                     cudaStream_t);
 

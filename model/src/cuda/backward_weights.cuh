@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tile.cuh"
+#include "weight_parts.cuh"
 
 namespace askos::model::cuda {
 
-/// Parts into which destinations are cut for sums over all of them: fixed, so that sums do not
-/// depend on the device.
-inline constexpr int kParts = 128;
-
 /// One part's share of dW and, as one more feature, db: parts[part][head * channel][feature + 1].
-/// A block per part (blockIdx.x) and head (blockIdx.y).
+/// A block per part (blockIdx.x) and head (blockIdx.y). For what does not go to tensor cores.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    backward_weights(const __grid_constant__ BackwardTables<T> t, float* parts) {
+    backward_weights(const __grid_constant__ BackwardTables<T> t) {
   constexpr int kRows = 16;
   constexpr int kMost = kMaxHeadSize * (kMaxFeatures + 1);
   constexpr int kSums = (kMost + kThreads - 1) / kThreads;
@@ -24,11 +20,11 @@ __global__ void __launch_bounds__(kThreads)
   const int head = static_cast<int>(blockIdx.y);
   const int columns = t.heads.features + 1;
   const std::int64_t column = static_cast<std::int64_t>(head) * t.heads.size;
-  const std::int64_t part = (t.graph.num_destinations + kParts - 1) / kParts;
-  const std::int64_t begin = blockIdx.x * part;
-  const std::int64_t end = min(begin + part, static_cast<std::int64_t>(t.graph.num_destinations));
+  const TileRange tiles = part_tiles(t.graph.num_destinations, static_cast<int>(blockIdx.x));
+  const std::int64_t end =
+      min(tiles.end * kTileRows, static_cast<std::int64_t>(t.graph.num_destinations));
   float sums[kSums] = {};
-  for (std::int64_t first = begin; first < end; first += kRows) {
+  for (std::int64_t first = tiles.begin * kTileRows; first < end; first += kRows) {
     __syncthreads();
     for (int x = static_cast<int>(threadIdx.x); x < kRows * t.heads.size; x += kThreads) {
       const int r = x / t.heads.size;
@@ -63,7 +59,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
   float* to =
-      parts +
+      t.weight_parts +
       (blockIdx.x * static_cast<std::int64_t>(t.heads.count) * t.heads.size + column) * columns;
 #pragma unroll
   for (int s = 0; s < kSums; ++s) {
@@ -72,8 +68,9 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Adds the parts up in order: one thread per channel and feature. `add`: to what is there.
+/// Adds the parts up in a fixed order: 32 channels and features a block. `add`: to what is there.
 __global__ void sum_weight_parts(const float* parts,
+                                 int num_parts,
                                  int num_channels,
                                  int num_features,
                                  float* grad_weight,

@@ -52,20 +52,18 @@ __device__ inline float exponential(float x) {
   }
 }
 
-/// Loads `count` (0 to 8) elements, zeros behind them. Aligned: 16-byte loads, all or nothing.
+/// Loads `count` (0 to 8) elements, zeros behind them. Aligned: all eight, in words of 16 bytes.
 template <bool Aligned, typename T>
 __device__ inline Stored<T> load(const T* from, int count) {
   Stored<T> stored;
-#pragma unroll
-  for (int w = 0; w < static_cast<int>(sizeof(T) / 2); ++w)
-    stored.words[w] = make_uint4(0, 0, 0, 0);
   if constexpr (Aligned) {
-    if (count > 0) {
 #pragma unroll
-      for (int w = 0; w < static_cast<int>(sizeof(T) / 2); ++w)
-        stored.words[w] = __ldg(reinterpret_cast<const uint4*>(from) + w);
-    }
+    for (int w = 0; w < static_cast<int>(sizeof(T) / 2); ++w)
+      stored.words[w] = __ldg(reinterpret_cast<const uint4*>(from) + w);
   } else {
+#pragma unroll
+    for (int w = 0; w < static_cast<int>(sizeof(T) / 2); ++w)
+      stored.words[w] = make_uint4(0, 0, 0, 0);
     T* elements = reinterpret_cast<T*>(stored.words);
 #pragma unroll
     for (int c = 0; c < kLaneChannels; ++c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tile.cuh"
+#include "tile_products.cuh"
 
 namespace askos::model::cuda {
 
@@ -28,8 +28,13 @@ __global__ void __launch_bounds__(kThreads, 3) attend(const __grid_constant__ Fo
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTileRows;
   const Lane<L> lane(t.heads, group);
 
-  project_rows<L>(shared.features, t.query, first, t.graph.num_destinations, t.heads, group,
-                  t.edges.weight, t.heads.scale);
+  if constexpr (kOnTensorCores<T, L>) {
+    for (int h = static_cast<int>(threadIdx.x / 32); h < L::kHeads; h += kWarps)
+      project_head<L>(shared.features, t.query, first, t, h, group * L::kHeads + h, t.heads.scale);
+  } else {
+    project_rows<L>(shared.features, t.query, first, t.graph.num_destinations, t.heads, group,
+                    t.edges.weight, t.heads.scale);
+  }
   __syncthreads();
   for (int r = static_cast<int>(threadIdx.x / 32); r < kTileRows; r += kWarps) {
     const std::int64_t i = first + r;
@@ -39,12 +44,12 @@ __global__ void __launch_bounds__(kThreads, 3) attend(const __grid_constant__ Fo
     float query[kLaneChannels];
     unpack(query, load<L::kAligned>(t.query.at(i) + lane.column, lane.num_channels));
 #pragma unroll
-    for (int c = 0; c < kLaneChannels; ++c) query[c] *= t.heads.scale;
+    for (int c = 0; c < kLaneChannels; ++c) query[c] *= lane.num_channels > 0 ? t.heads.scale : 0.F;
     float u[L::kLaneFeatures];
     float mean[L::kLaneFeatures];
 #pragma unroll
     for (int a = 0; a < L::kLaneFeatures; ++a) {
-      u[a] = shared.features[r][lane.warp_head][lane.in_head + a * L::kLanes];
+      u[a] = shared.features[r][lane.feature(a)];
       mean[a] = 0;
     }
     float sum[kLaneChannels] = {};
@@ -102,13 +107,11 @@ __global__ void __launch_bounds__(kThreads, 3) attend(const __grid_constant__ Fo
       shared.sums[r][lane.index * kLaneChannels + c] = sum[c] * inverse;
 #pragma unroll
     for (int a = 0; a < L::kLaneFeatures; ++a)
-      shared.features[r][lane.warp_head][lane.in_head + a * L::kLanes] = mean[a] * inverse;
+      shared.features[r][lane.feature(a)] = mean[a] * inverse;
     if (lane.has_head && lane.in_head == 0)
       t.softmax[i * t.heads.count + lane.head] = make_float2(largest, total);
   }
-  __syncthreads();
-  expand_rows<L>(t.out, shared.sums, shared.features, first, t.graph, t.heads, group,
-                 t.edges.weight, t.edges.bias, 1.F);
+  store_tile<L>(t.out, shared.sums, shared.features, first, t, group, t.edges.bias, 1.F);
 }
 
 }  // namespace askos::model::cuda

@@ -28,6 +28,7 @@ struct Tables {
   Heads heads;
   DeviceEdges graph;
   EdgeProjection edges;
+  uint4* prepared;  // the edge projection for tensor cores, see prepared_projection.cuh
   Rows<const T> query;
   Rows<const T> key;
   Rows<const T> value;
@@ -46,8 +47,9 @@ struct BackwardTables : Tables<T> {
   Rows<T> grad_key;
   Rows<T> grad_value;
   float2* handed;  // [edge, head]: (w, ds), from the pass over destinations to that over sources
-  float* mean_features;    // [destination, head, feature]: m; null: not wanted
+  float* mean_features;    // [destination, head, feature]: m; not for tensor cores
   float* grad_means;       // [destination, head, feature]: z
+  float* weight_parts;     // [part, head * channel, feature + 1]: dW, then db; null: not wanted
   float* grad_features;    // [edge, feature]; null: not wanted
   bool add_grad_features;  // to what an earlier member of the batch left
 };
@@ -57,9 +59,6 @@ struct BackwardTables : Tables<T> {
 template <typename T>
 cudaError_t launch_forward(const ForwardTables<T>& tables, bool aligned, cudaStream_t stream);
 template <typename T>
-cudaError_t launch_backward(const BackwardTables<T>& tables,
-                            float* weight_parts,
-                            bool aligned,
-                            cudaStream_t stream);
+cudaError_t launch_backward(const BackwardTables<T>& tables, bool aligned, cudaStream_t stream);
 
 }  // namespace askos::model::cuda

@@ -7,15 +7,14 @@
 #include "backward_weights.cuh"
 #include "forward.cuh"
 
-#include <cmath>
-
 namespace askos::model::cuda {
 
-/// Calls `launch(Layout{})` with the narrowest layout that has room for a head.
+/// Calls `launch(Layout{})` with the narrowest layout that has room for a head and for one feature
+/// more than there are, see `weight_parts`.
 template <bool Aligned, int Lanes, typename Launch>
 cudaError_t with_lanes(int num_features, Launch launch) {
-  if (Aligned && num_features <= 16) return launch(Layout<Lanes, 16 / Lanes, Aligned>{});
-  return launch(Layout<Lanes, kMaxFeatures / Lanes, Aligned>{});
+  if (Aligned && num_features < 16) return launch(Layout<Lanes, 16 / Lanes, Aligned>{});
+  return launch(Layout<Lanes, (kMaxFeatures + 1) / Lanes, Aligned>{});
 }
 
 template <bool Aligned, typename Launch>
@@ -44,6 +43,15 @@ cudaError_t launch(
   return cudaGetLastError();
 }
 
+template <typename T, typename L>
+cudaError_t prepare(const Tables<T>& t, cudaStream_t stream) {
+  if constexpr (kOnTensorCores<T, L>) {
+    prepare_projection<L><<<static_cast<unsigned>(t.heads.count), kThreads, 0, stream>>>(
+        t.heads, t.edges.weight, t.prepared);
+  }
+  return cudaGetLastError();
+}
+
 inline unsigned blocks(std::int64_t items, int per_block) {
   return static_cast<unsigned>((items + per_block - 1) / per_block);
 }
@@ -52,6 +60,7 @@ template <typename T>
 cudaError_t launch_forward(const ForwardTables<T>& t, bool aligned, cudaStream_t stream) {
   return with_layout(t.heads, aligned, [&](auto layout) {
     using L = decltype(layout);
+    if (const auto prepared = prepare<T, L>(t, stream); prepared != cudaSuccess) return prepared;
     return launch(
         attend<T, L>,
         dim3(blocks(t.graph.num_destinations, kTileRows), blocks(t.heads.count, L::kHeads)),
@@ -60,25 +69,23 @@ cudaError_t launch_forward(const ForwardTables<T>& t, bool aligned, cudaStream_t
 }
 
 template <typename T>
-cudaError_t launch_backward(const BackwardTables<T>& t,
-                            float* weight_parts,
-                            bool aligned,
-                            cudaStream_t stream) {
-  auto error = with_layout(t.heads, aligned, [&](auto layout) {
+cudaError_t launch_backward(const BackwardTables<T>& t, bool aligned, cudaStream_t stream) {
+  const auto parts = static_cast<unsigned>(num_parts(t.graph.num_destinations));
+  const auto error = with_layout(t.heads, aligned, [&](auto layout) {
     using L = decltype(layout);
+    if (const auto prepared = prepare<T, L>(t, stream); prepared != cudaSuccess) return prepared;
     const unsigned groups = blocks(t.heads.count, L::kHeads);
-    const auto destinations = launch(
-        backward_destinations<T, L>,
-        dim3(blocks(t.graph.num_destinations, kTileRows), t.grad_features != nullptr ? 1 : groups),
-        sizeof(BackwardShared<L>), stream, t);
+    const auto destinations =
+        launch(backward_destinations<T, L>, dim3(parts, t.grad_features != nullptr ? 1 : groups),
+               kBackwardShared<T, L>, stream, t);
     if (destinations != cudaSuccess) return destinations;
     return launch(backward_sources<T, L>, dim3(blocks(t.graph.num_sources, kWarps), groups), 0,
                   stream, t);
   });
-  if (error != cudaSuccess || weight_parts == nullptr) return error;
-  backward_weights<T><<<dim3(kParts, static_cast<unsigned>(t.heads.count)), kThreads, 0, stream>>>(
-      t, weight_parts);
-  return cudaGetLastError();
+  const bool on_tensor_cores = sizeof(T) == 2 && aligned;  // then the weights are done
+  if (error != cudaSuccess || t.weight_parts == nullptr || on_tensor_cores) return error;
+  return launch(backward_weights<T>, dim3(parts, static_cast<unsigned>(t.heads.count)), 0, stream,
+                t);
 }
 
 }  // namespace askos::model::cuda

@@ -26,8 +26,9 @@ struct Layout {
   static constexpr int kFeatures = Lanes * LaneFeatures;       // padded
   static constexpr int kHeadChannels = Lanes * kLaneChannels;  // padded
   static constexpr int kChannels = 32 * kLaneChannels;         // of a warp, padded
-  using FeatureRows = float[kTileRows][kHeads][kFeatures];
-  using ChannelRows = float[kTileRows][kChannels];
+  // Rows are longer than their contents, to spread over the banks.
+  using FeatureRows = float[kTileRows][kHeads * kFeatures + 8];
+  using ChannelRows = float[kTileRows][kChannels + 4];
 };
 
 /// Where a lane stands.
@@ -46,7 +47,12 @@ struct Lane {
         has_head(head < heads.count),
         num_channels(has_head ? max(0, min(kLaneChannels, heads.size - in_head * kLaneChannels))
                               : 0),
-        column(static_cast<std::int64_t>(head) * heads.size + in_head * kLaneChannels) {}
+        column(num_channels == 0
+                   ? 0  // something to read, with a query and a gradient of zero
+                   : static_cast<std::int64_t>(head) * heads.size + in_head * kLaneChannels) {}
+
+  /// Where the lane's `a`-th feature stands in a row of `FeatureRows`.
+  __device__ int feature(int a) const { return warp_head * L::kFeatures + in_head + a * L::kLanes; }
 };
 
 /// Sums over the lanes of a head; each gets the sum.
@@ -93,6 +99,10 @@ __device__ inline void load_features(float (&x)[L::kLaneFeatures],
   }
 }
 
+/// Whether products with the edge projection are made on tensor cores.
+template <typename T, typename L>
+inline constexpr bool kOnTensorCores = sizeof(T) == 2 && L::kAligned;
+
 /// projected = factor W' row for the tile's rows and the group's heads. The whole block; it must
 /// wait before it reads.
 template <typename L, typename T>
@@ -118,38 +128,50 @@ __device__ void project_rows(typename L::FeatureRows& projected,
       for (int c = 0; c < heads.size; ++c)
         sum = fmaf(to_float(row[c]), __ldg(w + c * heads.features), sum);
     }
-    projected[r][warp_head][f] = factor * sum;
+    projected[r][warp_head * L::kFeatures + f] = factor * sum;
   }
 }
 
-/// Writes factor (sums + W means + [the row has edges] bias) to the tile's rows. Each warp does the
-/// rows whose sums it wrote.
+/// sums += W means, each warp for the rows whose sums it wrote.
+template <typename L>
+__device__ void add_expanded_by_rows(typename L::ChannelRows& sums,
+                                     const typename L::FeatureRows& means,
+                                     const Heads& heads,
+                                     int group,
+                                     const float* weight) {
+  const Lane<L> lane(heads, group);
+  for (int r = static_cast<int>(threadIdx.x / 32); r < kTileRows; r += kWarps) {
+    for (int c = 0; c < lane.num_channels; ++c) {
+      const float* w = weight + (lane.column + c) * heads.features;
+      float x = 0;
+      for (int f = 0; f < heads.features; ++f)
+        x = fmaf(__ldg(w + f), means[r][lane.warp_head * L::kFeatures + f], x);
+      sums[r][lane.index * kLaneChannels + c] += x;
+    }
+  }
+}
+
+/// Writes factor (sums + [the row has edges] bias) to the tile's rows.
 template <typename L, typename T>
-__device__ void expand_rows(const Rows<T>& out,
-                            const typename L::ChannelRows& sums,
-                            const typename L::FeatureRows& means,
-                            std::int64_t first,
-                            const DeviceEdges& graph,
-                            const Heads& heads,
-                            int group,
-                            const float* weight,
-                            const float* bias,
-                            float factor) {
+__device__ void store_rows(const Rows<T>& out,
+                           const typename L::ChannelRows& sums,
+                           std::int64_t first,
+                           const DeviceEdges& graph,
+                           const Heads& heads,
+                           int group,
+                           const float* bias,
+                           float factor) {
   const Lane<L> lane(heads, group);
   for (int r = static_cast<int>(threadIdx.x / 32); r < kTileRows; r += kWarps) {
     const std::int64_t row = first + r;
     if (row >= graph.num_destinations) break;
-    const bool has_edges = graph.destination_offsets[row] < graph.destination_offsets[row + 1];
+    const bool add_bias = bias != nullptr && __ldg(graph.destination_offsets + row) <
+                                                 __ldg(graph.destination_offsets + row + 1);
     float x[kLaneChannels];
 #pragma unroll
     for (int c = 0; c < kLaneChannels; ++c) {
       x[c] = sums[r][lane.index * kLaneChannels + c];
-      if (c < lane.num_channels) {
-        const float* w = weight + (lane.column + c) * heads.features;
-        for (int f = 0; f < heads.features; ++f)
-          x[c] = fmaf(__ldg(w + f), means[r][lane.warp_head][f], x[c]);
-        if (bias != nullptr && has_edges) x[c] += __ldg(bias + lane.column + c);
-      }
+      if (add_bias && c < lane.num_channels) x[c] += __ldg(bias + lane.column + c);
       x[c] *= factor;
     }
     store<L::kAligned>(out.at(row) + lane.column, x, lane.num_channels);
