@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives.hpp"
 #include "gradients.hpp"
+#include "loss_scale.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <numeric>
+#include <optional>
 #include <span>
 
 namespace askos::model {
@@ -23,6 +25,7 @@ const std::string kAverage = "optimiser.average.";
 const std::string kMoments[] = {"optimiser.first_moment.", "optimiser.second_moment."};
 const std::string kStep = "optimiser.step";
 const std::string kUpdates = "optimiser.updates";
+const std::string kLossScale = "optimiser.loss_scale";
 
 template <typename T>
 std::span<T> entries(const at::Tensor& flat) {
@@ -52,6 +55,7 @@ struct Trainer::Parts {
         gradients(network.parameters(), *gradient_ranks, options.bucket_bytes) {
     for (auto& moment : moments) moment = at::zeros_like(gradients.values());
     if (options.average_decay > 0) average = gradients.values().clone();
+    if (options.precision == Precision::kFloat16) loss_scale.emplace();
   }
 
   /// Sum over batch entries of weight times loss, this rank's part; differentiable.
@@ -84,6 +88,17 @@ struct Trainer::Parts {
     const auto more = loss_and_weight(loss, weights);
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
     return loss;
+  }
+
+  [[nodiscard]] double loss_factor() const { return loss_scale ? loss_scale->state().factor : 1; }
+
+  void run_backward(const at::Tensor& loss) const {
+    torch::autograd::backward({loss_scale ? loss * loss_factor() : loss}, {});
+  }
+
+  /// Tells whether the sums of gradients may be used. Equal on all ranks, as the sums are.
+  bool accept_gradients() {
+    return !loss_scale || loss_scale->accept(gradients.gradients().isfinite().all().item<bool>());
   }
 
   /// Gradients of a new step begin at zero.
@@ -125,6 +140,7 @@ struct Trainer::Parts {
   std::unique_ptr<comm::Communicator> loss_ranks;
   std::unique_ptr<comm::Communicator> gradient_ranks;
   GradientSum gradients;
+  std::optional<LossScale> loss_scale;  ///< in float16 only
   std::array<at::Tensor, 2> moments;
   at::Tensor average;  ///< undefined unless asked for
   bool has_begun = false;
@@ -140,14 +156,16 @@ Trainer::~Trainer() = default;
 
 void Trainer::accumulate(const Batch& batch) {
   const c10::AutoGradMode grad(true);
+  const Autocast autocast(parts_->options.precision);
   parts_->begin_if_new();
-  torch::autograd::backward({parts_->add_forward(batch)}, {});
+  parts_->run_backward(parts_->add_forward(batch));
 }
 
 StepResult Trainer::train_step(const Batch& batch) {
   Parts& parts = *parts_;
   Clock& clock = steady_clock();
   const c10::AutoGradMode grad(true);
+  const Autocast autocast(parts.options.precision);
   const Nanoseconds begin = clock.now();
   parts.begin_if_new();
   const at::Tensor loss = parts.add_forward(batch);
@@ -155,7 +173,7 @@ StepResult Trainer::train_step(const Batch& batch) {
   const Nanoseconds forward_done = clock.now();
 
   parts.gradients.start();
-  torch::autograd::backward({loss}, {});
+  parts.run_backward(loss);
   const Nanoseconds backward_done = clock.now();
   parts.gradients.finish();
   if (loss_sum) loss_sum->wait();
@@ -165,9 +183,11 @@ StepResult Trainer::train_step(const Batch& batch) {
   parts.has_begun = false;
   StepResult result = {.step = parts.step,
                        .loss = weight > 0 ? total / weight : 0,
-                       .learning_rate = parts.options.learning_rate.at(parts.step)};
+                       .learning_rate = parts.options.learning_rate.at(parts.step),
+                       .loss_scale = parts.loss_factor()};
   ++parts.step;
-  if (weight > 0) parts.update(result, 1 / weight);
+  result.is_skipped = weight > 0 && !parts.accept_gradients();
+  if (weight > 0 && !result.is_skipped) parts.update(result, 1 / (weight * result.loss_scale));
   result.forward = forward_done - begin;
   result.backward = backward_done - forward_done;
   result.reduce = reduced - backward_done;
@@ -177,6 +197,7 @@ StepResult Trainer::train_step(const Batch& batch) {
 
 double Trainer::loss(const Batch& batch) {
   const c10::AutoGradMode no_grad(false);
+  const Autocast autocast(parts_->options.precision);
   const at::Tensor weights = weights_of(batch);
   auto sums = parts_->loss_and_weight(parts_->weighted_loss(batch, weights), weights);
   if (const comm::WorkPtr sum = parts_->start_sum(sums)) sum->wait();
@@ -197,6 +218,10 @@ NamedTensors Trainer::state() const {
   }
   state[kStep] = at::scalar_tensor(parts_->step, at::kLong);
   state[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);
+  if (parts_->loss_scale) {
+    const auto& [factor, num_accepted] = parts_->loss_scale->state();
+    state[kLossScale] = at::tensor({factor, static_cast<double>(num_accepted)}, at::kDouble);
+  }
   return state;
 }
 
@@ -225,6 +250,11 @@ void Trainer::load_state(const NamedTensors& state) {
   }
   const auto step = take(kStep, {}).item<std::int64_t>();
   const auto updates = take(kUpdates, {}).item<std::int64_t>();
+  LossScale::State scale;  // a state without it begins anew
+  if (weights.contains(kLossScale)) {
+    const at::Tensor stored = take(kLossScale, {2});
+    scale = {stored[0].item<double>(), static_cast<std::int64_t>(stored[1].item<double>())};
+  }
   parts_->network.parameters().load(weights);  // what is left; nothing changed before
   for (std::size_t m = 0; m < 2; ++m) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -237,6 +267,7 @@ void Trainer::load_state(const NamedTensors& state) {
       parts_->gradients.part(parts_->average, i).copy_(averages[i]);
     }
   }
+  if (parts_->loss_scale) parts_->loss_scale->set_state(scale);
   parts_->step = step;
   parts_->updates = updates;
 }

@@ -207,6 +207,39 @@ TEST(Graphs, OfARegionAndOfTheGlobeAreValid) {
   EXPECT_EQ(global.hidden.size(), 162);
 }
 
+TEST(StretchedGraph, IsAnIcosphereThatIsFinerInTheRegion) {
+  const Nodes cells = RandomGraph(7).nodes(600);
+  std::vector<bool> in_region(600);
+  for (std::size_t i = 0; i < 600; ++i) in_region[i] = cells.lat[i] > 0.6;
+  const Graph graph = stretched_graph(cells, in_region, {.level = 1, .region_level = 3});
+  validate(graph);
+  EXPECT_EQ(graph.data_to_hidden.size(), 12 * graph.hidden.size());
+  EXPECT_EQ(graph.hidden_to_data.size(), 3 * 600);
+  // A sphere of level 3 has 642 nodes, 22 % of them north of 0.6; level 1 has 42.
+  const auto northern = std::count_if(graph.hidden.lat.begin(), graph.hidden.lat.end(),
+                                      [](double lat) { return lat > 0.7; });
+  const auto southern = std::count_if(graph.hidden.lat.begin(), graph.hidden.lat.end(),
+                                      [](double lat) { return lat < 0.3; });
+  EXPECT_GT(northern, 90);
+  EXPECT_LT(southern, 35);
+  std::vector<int> degree(static_cast<std::size_t>(graph.hidden.size()));
+  for (const auto node : graph.hidden_to_hidden.dst) ++degree[static_cast<std::size_t>(node)];
+  EXPECT_GT(*std::min_element(degree.begin(), degree.end()), 0);
+
+  const Graph everywhere =
+      stretched_graph(cells, std::vector<bool>(600, true), {.level = 0, .region_level = 2});
+  EXPECT_EQ(everywhere.hidden.size(), 162);
+  EXPECT_EQ(everywhere.hidden_to_hidden.src, icosphere(2).edges.src);
+  EXPECT_EQ(everywhere.hidden_to_hidden.dst, icosphere(2).edges.dst);
+}
+
+TEST(StretchedGraph, RefusesARegionOfOtherCells) {
+  const Nodes cells = RandomGraph(8).nodes(40);
+  EXPECT_THROW((void)stretched_graph(cells, std::vector<bool>(39)), Error);
+  EXPECT_THROW((void)stretched_graph(cells, std::vector<bool>(40), {.level = 3, .region_level = 2}),
+               Error);
+}
+
 TEST(Graphs, NameEveryFault) {
   Graph graph = regional_graph(RandomGraph(6).nodes(40));
   graph.data_to_hidden.src[3] = 40;

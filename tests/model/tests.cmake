@@ -1,4 +1,4 @@
-foreach(test IN ITEMS attention ensemble_training features graph loss memory_plan migration parity
+foreach(test IN ITEMS attention ensemble_training features graph loss memory_plan migration mixed_precision parity
         preprocessing reference_cases scalers sharding training)
   askos_add_test(model/${test}_test PCH_FROM askos_model
     LIBRARIES askos_parity)

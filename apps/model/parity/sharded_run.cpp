@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parity/sharded_run.hpp"
 
-#include "parity/autocast.hpp"
 #include "parity/ranks.hpp"
 
+#include <askos/model/autocast.hpp>
 #include <askos/model/loss.hpp>
 
 #include <ATen/ATen.h>
@@ -90,7 +90,8 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
   std::vector<double> losses(y.size());
   std::vector<model::NamedTensors> gradients(y.size());
   run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
-    const Autocast autocast(layout.bfloat16);
+    const model::Autocast autocast(layout.bfloat16 ? model::Precision::kBFloat16
+                                                   : model::Precision::kModel);
     model::Network network(config, problem.graph, ranks, {.float64 = float64, .seed = 3});
     if (!problem.weights.empty()) {
       network.parameters().load(problem.weights);

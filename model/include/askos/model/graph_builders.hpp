@@ -63,4 +63,19 @@ struct GlobalGraphOptions {
 };
 [[nodiscard]] Graph global_graph(const Nodes& cells, const GlobalGraphOptions& options = {});
 
+/// A global grid that is finer in a region: so is the icosphere. All its nodes up to `level` stay,
+/// those of finer levels where the nearest cell lies in the region, and every edge of
+/// `icosphere(region_level)` whose two ends stay. Edges into it and back join nearest neighbours,
+/// weights are Voronoi areas.
+struct StretchedGraphOptions {
+  int level = 4;
+  int region_level = 6;  ///< >= level
+  int encoder_neighbours = 12;
+  int decoder_neighbours = 3;
+};
+/// `in_region` has one entry per cell.
+[[nodiscard]] Graph stretched_graph(const Nodes& cells,
+                                    const std::vector<bool>& in_region,
+                                    const StretchedGraphOptions& options = {});
+
 }  // namespace askos::model

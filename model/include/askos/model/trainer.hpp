@@ -2,6 +2,7 @@
 #pragma once
 
 #include <askos/base/clock.hpp>
+#include <askos/model/autocast.hpp>
 #include <askos/model/loss.hpp>
 #include <askos/model/network.hpp>
 #include <askos/model/optimiser.hpp>
@@ -24,6 +25,9 @@ struct TrainerOptions {
   RolloutOptions rollout = {};
   /// A running mean of the parameters, p' = decay p' + (1 - decay) p after each update; 0: none.
   double average_decay = 0;
+  /// Of linear layers. In float16 the loss is scaled while backward runs, and a step whose gradient
+  /// is not finite changes no parameter but makes the scale smaller.
+  Precision precision = Precision::kModel;
   /// Gradients are summed over ranks in pieces of about this size, while backward runs.
   std::int64_t bucket_bytes = 1 << 20;
 };
@@ -48,6 +52,8 @@ struct StepResult {
   double loss = 0;        ///< weighted mean over the batch entries of all ranks, before the update
   double learning_rate = 0;
   double gradient_norm = 0;  ///< of the global gradient, before it is bounded by norm
+  double loss_scale = 1;     ///< under which this step ran backward
+  bool is_skipped = false;   ///< for a gradient too large for float16; the norm is 0 then
   Nanoseconds forward{};
   Nanoseconds backward{};  ///< with the sums that ran beside it
   Nanoseconds reduce{};    ///< waiting for what was left of the sums
@@ -78,7 +84,8 @@ class Trainer {
   [[nodiscard]] double loss(const Batch& batch);
 
   /// Returns copies of the network's state and, under `optimiser.`, of the moments, the running
-  /// mean and step counts: all that a later run needs to go on bit by bit. Call it between steps.
+  /// mean, step counts and the scale of the loss: all that a later run needs to go on bit by bit.
+  /// Call it between steps.
   [[nodiscard]] NamedTensors state() const;
   /// Takes back what `state` gave. Throws one `Errc::kInvalidInput` that lists what does not fit.
   void load_state(const NamedTensors& state);
