@@ -5,6 +5,7 @@
 #include <askos/io/crc32c.hpp>
 
 #include <span>
+#include <string>
 
 namespace askos::io {
 namespace {
@@ -41,13 +42,16 @@ std::string manifest_text(const CheckpointInfo& checkpoint) {
 CheckpointInfo parse_manifest(std::string_view text) {
   const Metadata manifest = parse_json(text);
   const Metadata& body = manifest.at("checkpoint");
-  if (crc_of(body) != manifest.at("crc32c").as_integer()) {
-    throw Error(Errc::kCorruptData, "checkpoint manifest does not match its CRC");
+  const auto version = body.at("askos_checkpoint").as_integer();
+  if (version > kManifestVersion) {  // told first: a later one may make its CRC in another way
+    throw Error(Errc::kInvalidInput, kNewerManifest)
+        .with("expected", "version " + std::to_string(kManifestVersion) + " or older")
+        .with("found", version);
   }
-  if (body.at("askos_checkpoint").as_integer() > kManifestVersion) {
-    throw Error(Errc::kInvalidInput, "checkpoint was written by a newer askos")
-        .with("found", body.at("askos_checkpoint").as_integer())
-        .with("expected", kManifestVersion);
+  if (const auto expected = manifest.at("crc32c").as_integer(); crc_of(body) != expected) {
+    throw Error(Errc::kCorruptData, "checkpoint manifest does not match its CRC")
+        .with("expected_crc32c", expected)
+        .with("found_crc32c", crc_of(body));
   }
   CheckpointInfo checkpoint;
   checkpoint.step = body.at("step").as_integer();

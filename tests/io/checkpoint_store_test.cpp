@@ -67,11 +67,74 @@ TEST(CheckpointStore, KeepsTheNewest) {
   for (std::int64_t step = 1; step <= 5; ++step) {
     store.write(step, parts_of(step), metadata_of(step));
   }
-  store.keep_newest(2);
+  store.keep({.num_newest = 2});
   const auto found = store.list();
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].step, 4);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2);
+}
+
+TEST(CheckpointStore, KeepsTheBestAndMilestones) {
+  const TemporaryFolder folder;
+  const CheckpointStore store(folder.path());
+  for (std::int64_t step = 1; step <= 9; ++step) {
+    Metadata metadata = metadata_of(step);
+    if (step != 7) metadata["loss"] = step == 2 ? 0.1 : 0.5;  // one without
+    store.write(step, parts_of(step), metadata);
+  }
+  store.keep({.num_newest = 2, .best_by = "loss", .every_steps = 4});
+  std::vector<std::int64_t> kept;
+  for (const auto& checkpoint : store.list()) kept.push_back(checkpoint.step);
+  EXPECT_EQ(kept, (std::vector<std::int64_t>{2, 4, 8, 9}));
+}
+
+TEST(CheckpointStore, IsNotSeenBeforeAllRanksHaveWrittenAndOneCommits) {
+  const TemporaryFolder folder;
+  const CheckpointStore first(folder.path());
+  const CheckpointStore second(folder.path());
+  first.begin(5);
+  const auto parts = parts_of(5);
+  auto theirs = second.write_part(5, parts[1]);
+  auto ours = first.write_part(5, parts[0]);
+  EXPECT_FALSE(first.find_newest_valid());
+  const auto made = first.commit(5, {ours, theirs}, metadata_of(5));
+  EXPECT_EQ(second.find_newest_valid()->step, 5);
+  expect_content(second, made);
+
+  first.begin(6);
+  (void)first.write_part(6, parts[0]);
+  first.abandon(6);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(CheckpointStore, BelievesNoPartThatReadsBackOtherwise) {
+  const TemporaryFolder folder;
+  const auto part = folder / "step-000000000001.tmp" / "model.safetensors";
+  HookedFileOperations operations([&](const HookedFileOperations::Call& call) {
+    if (call.name == "sync" && std::filesystem::exists(part)) {  // what it wrote gets lost
+      std::filesystem::resize_file(part, 9);
+      std::filesystem::resize_file(part, 1000);
+    }
+    return 0;
+  });
+  const CheckpointStore store(folder.path(), operations);
+  const Error error = error_of([&] { store.write(1, parts_of(1), metadata_of(1)); });
+  EXPECT_EQ(error.code(), Errc::kCorruptData);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(CheckpointStore, SaysWhatIsWrongIfNoneIsIntact) {
+  const TemporaryFolder folder;
+  const CheckpointStore store(folder.path());
+  store.write(1, parts_of(1), metadata_of(1));
+  store.write(2, parts_of(2), metadata_of(2));
+  const auto newest = store.list().back().folder;
+  std::filesystem::remove(newest / "notes.txt");
+  EXPECT_EQ(store.find_newest_valid()->step, 1);
+  std::filesystem::resize_file(store.list().front().folder / "notes.txt", 0);
+  const Error error = error_of([&] { (void)store.find_newest_valid(); });
+  EXPECT_EQ(error.code(), Errc::kNotFound);
+  EXPECT_EQ(error.values().front().second, (newest / "notes.txt").string());
 }
 
 TEST(CheckpointStore, PassesOverDamagedCheckpointsAndReplacesThem) {
@@ -132,7 +195,7 @@ TEST(CheckpointStore, NewestCompleteCheckpointLoadsWheneverTheWriterIsKilled) {
     try {
       const CheckpointStore store(folder.path(), operations);
       store.write(3, parts_of(3), metadata_of(3));
-      store.keep_newest(2);
+      store.keep({.num_newest = 2});
       finished = !dead;
     } catch (const Killed&) {
     } catch (const Error&) {
