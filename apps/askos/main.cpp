@@ -16,9 +16,10 @@ namespace askos::apps {
 namespace {
 
 /// Commands that need LibTorch or HDF5, which take longer to load than this program to run.
-constexpr std::array<DelegatedVerb, 8> kDelegated{
+constexpr std::array<DelegatedVerb, 9> kDelegated{
     {{"import", "askos-data", "turn NetCDF files into a dataset"},
      {"verify", "askos-data", "check a dataset's structure and checksums"},
+     {"checkpoint", "askos-data", "look at checkpoints, check, convert them"},
      {"train", "askos-model", "train a model"},
      {"evaluate", "askos-model", "score a trained model against persistence"},
      {"forecast", "askos-model", "run a trained model forward"},

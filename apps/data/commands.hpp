@@ -5,6 +5,7 @@
 
 namespace askos::apps {
 
+void add_checkpoint(const CommandLine& line);
 void add_import(const CommandLine& line);
 void add_verify(const CommandLine& line);
 

@@ -6,11 +6,12 @@ namespace askos::apps {
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app("askos: make datasets and check them", "askos");
+  CLI::App app("askos: make datasets, check them and checkpoints", "askos");
   app.require_subcommand(1);
   CommonOptions common;
   std::function<int()> action;
   const CommandLine line{app, common, action};
+  add_checkpoint(line);
   add_import(line);
   add_verify(line);
   if (const auto code = parse(app, argc, argv, common)) {

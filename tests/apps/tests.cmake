@@ -39,6 +39,12 @@ foreach(test IN ITEMS data_import_test data_verify_test)
     ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 endforeach()
 
+askos_add_test(apps/checkpoint_command_test
+  LIBRARIES apps_support askos::io nlohmann_json::nlohmann_json)
+add_dependencies(apps_checkpoint_command_test askos askos-data)
+target_compile_definitions(apps_checkpoint_command_test PRIVATE
+  ASKOS_PROGRAM="$<TARGET_FILE:askos>")
+
 if(ASKOS_WITH_TORCH)
   askos_add_test(apps/bad_input_test LIBRARIES apps_support askos::io PkgConfig::HDF5)
   askos_add_test(apps/reference_test LIBRARIES apps_support askos::io)
