@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives.hpp"
 
+#include "device_stream.hpp"
+
 #include <askos/base/error.hpp>
 
 #include <ATen/ATen.h>
@@ -62,6 +64,12 @@ void check_size(const at::Tensor& x, std::int64_t dim, std::int64_t expected) {
   }
 }
 
+/// Runs a collective that writes `result`.
+template <typename Enter>
+void run(comm::Communicator& ranks, const at::Tensor& result, Enter enter) {
+  finish(*start(ranks, result, enter), result);
+}
+
 }  // namespace
 
 comm::Buffer to_buffer(const at::Tensor& contiguous) {
@@ -76,13 +84,15 @@ at::Tensor all_gather(const at::Tensor& x,
   check_size(x, dim, comm::shard_range(sizes, ranks.rank()).size());
   const at::Tensor part = outermost(x, dim);
   at::Tensor whole = like_with_rows(part, total(sizes));
-  ranks.all_gather(to_buffer(part), to_buffer(whole), entries(sizes, row_size(part)))->wait();
+  run(ranks, whole, [&](comm::Communicator& all) {
+    return all.all_gather(to_buffer(part), to_buffer(whole), entries(sizes, row_size(part)));
+  });
   return whole.movedim(0, dim).contiguous();
 }
 
 at::Tensor all_sum(const at::Tensor& x, comm::Communicator& ranks) {
   at::Tensor sum = x.clone(at::MemoryFormat::Contiguous);
-  ranks.all_reduce(to_buffer(sum))->wait();
+  run(ranks, sum, [&](comm::Communicator& all) { return all.all_reduce(to_buffer(sum)); });
   return sum;
 }
 
@@ -93,7 +103,9 @@ at::Tensor sum_scatter(const at::Tensor& x,
   check_size(x, dim, total(sizes));
   const at::Tensor whole = outermost(x, dim);
   at::Tensor part = like_with_rows(whole, comm::shard_range(sizes, ranks.rank()).size());
-  ranks.reduce_scatter(to_buffer(whole), to_buffer(part), entries(sizes, row_size(part)))->wait();
+  run(ranks, part, [&](comm::Communicator& all) {
+    return all.reduce_scatter(to_buffer(whole), to_buffer(part), entries(sizes, row_size(part)));
+  });
   return part.movedim(0, dim).contiguous();
 }
 
@@ -114,7 +126,9 @@ at::Tensor transpose_shards(const at::Tensor& x,
   const auto send_counts = entries(split_sizes, shape[1] * rest);
   const auto receive_counts = entries(concat_sizes, own_split * rest);
   const at::Tensor receive = at::empty({total(receive_counts)}, x.options());
-  ranks.all_to_all(to_buffer(send), send_counts, to_buffer(receive), receive_counts)->wait();
+  run(ranks, receive, [&](comm::Communicator& all) {
+    return all.all_to_all(to_buffer(send), send_counts, to_buffer(receive), receive_counts);
+  });
 
   std::vector<at::Tensor> blocks;
   std::int64_t offset = 0;

@@ -2,6 +2,7 @@
 #include "gradients.hpp"
 
 #include "collectives.hpp"
+#include "device_stream.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -94,15 +95,16 @@ void GradientSum::complete(std::size_t bucket) {
 void GradientSum::send_ready() {
   while (num_sent_ < buckets_.size() && buckets_[num_sent_].num_missing == 0) {
     Bucket& bucket = buckets_[num_sent_++];
-    bucket.work =
-        ranks_.all_reduce(to_buffer(gradients_.narrow(0, bucket.begin, bucket.end - bucket.begin)));
+    const at::Tensor part = gradients_.narrow(0, bucket.begin, bucket.end - bucket.begin);
+    bucket.work = model::start(
+        ranks_, part, [&](comm::Communicator& all) { return all.all_reduce(to_buffer(part)); });
   }
 }
 
 void GradientSum::finish() {
   for (Bucket& bucket : buckets_) bucket.num_missing = 0;
   send_ready();
-  for (Bucket& bucket : buckets_) bucket.work->wait();
+  for (Bucket& bucket : buckets_) model::finish(*bucket.work, gradients_);
   sends_ = false;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives.hpp"
+#include "device_stream.hpp"
 #include "linear_map.hpp"
 
 #include <askos/model/sharding.hpp>
@@ -45,10 +46,11 @@ at::Tensor return_halo(const at::Tensor& gradient,  // [batch, halo row, channel
   const at::Tensor send = gradient.transpose(0, 1).contiguous();
   const at::Tensor receive =
       at::empty({plan.sent.size(0), gradient.size(0), gradient.size(2)}, gradient.options());
-  ranks
-      .all_to_all(to_buffer(send), times(plan.receive_counts, row_size), to_buffer(receive),
-                  times(plan.send_counts, row_size))
-      ->wait();
+  const auto work = start(ranks, send, [&](comm::Communicator& all) {
+    return all.all_to_all(to_buffer(send), times(plan.receive_counts, row_size), to_buffer(receive),
+                          times(plan.send_counts, row_size));
+  });
+  finish(*work, receive);
   at::Tensor own =
       at::zeros({plan.num_own, gradient.size(0), gradient.size(2)}, gradient.options());
   return own.index_add_(0, plan.sent, receive).transpose(0, 1).contiguous();
@@ -146,14 +148,16 @@ HaloExchange::HaloExchange(const at::Tensor& x, const HaloPlan& plan, comm::Comm
             .send = x.index_select(1, plan.sent).transpose(0, 1).contiguous(),
             .receive = at::empty({plan.num_halo, x.size(0), x.size(2)}, x.options()),
             .work = nullptr});
-  state_->work = ranks.all_to_all(to_buffer(state_->send), times(plan.send_counts, row_size),
-                                  to_buffer(state_->receive), times(plan.receive_counts, row_size));
+  state_->work = start(ranks, x, [&](comm::Communicator& all) {
+    return all.all_to_all(to_buffer(state_->send), times(plan.send_counts, row_size),
+                          to_buffer(state_->receive), times(plan.receive_counts, row_size));
+  });
 }
 
 HaloExchange::~HaloExchange() = default;
 
 at::Tensor HaloExchange::finish(const at::Tensor& x) {
-  state_->work->wait();
+  model::finish(*state_->work, x);
   return replay_halo(x, state_->receive.transpose(0, 1), state_->plan, state_->ranks);
 }
 
