@@ -43,11 +43,9 @@ endif()
 
 if(ASKOS_WITH_TORCH)
   # The wheel's own CMake package asks for a CUDA toolkit; two libraries are all that CPU code needs.
-  if(ASKOS_WITH_CUDA)
-    set(askos_torch "${ASKOS_DEPS}/torch-2.11.0-gpu/torch")
-  else()
-    set(askos_torch "${ASKOS_DEPS}/torch-2.11.0-cpu/torch")
-  endif()
+  # The same wheel serves GPUs: its CUDA libraries are loaded then, and find NVIDIA's beside it or
+  # where LD_LIBRARY_PATH says.
+  set(askos_torch "${ASKOS_DEPS}/torch-2.11.0-cpu/torch")
   if(NOT EXISTS "${askos_torch}/lib/libtorch_cpu.so")
     message(FATAL_ERROR "no LibTorch in ${askos_torch}: run scripts/bootstrap")
   endif()
@@ -56,6 +54,11 @@ if(ASKOS_WITH_TORCH)
     "${askos_torch}/include" "${askos_torch}/include/torch/csrc/api/include")
   target_link_libraries(askos::torch INTERFACE
     "${askos_torch}/lib/libtorch_cpu.so" "${askos_torch}/lib/libc10.so")
+  if(ASKOS_WITH_CUDA)
+    # No symbol of ours names them: they register themselves as they are loaded.
+    target_link_options(askos::torch INTERFACE "LINKER:--allow-shlib-undefined"
+      "LINKER:--push-state,--no-as-needed,${askos_torch}/lib/libtorch_cuda.so,${askos_torch}/lib/libc10_cuda.so,--pop-state")
+  endif()
   target_link_options(askos::torch INTERFACE "LINKER:-rpath,${askos_torch}/lib")
 endif()
 if(ASKOS_BUILD_TESTS)
