@@ -46,25 +46,27 @@ void Forecaster::start(dataflow::Context&) {
 
 at::Tensor Forecaster::forecast_all(const model::Batch& batch) {
   const std::int64_t steps = rank_.run->config.data.num_output_steps;
-  rollout_->start(batch.input, batch.samples);
+  const auto device = network_->parameters().device();
+  rollout_->start(batch.input.to(device), batch.samples);
   std::vector<at::Tensor> forecasts;
   for (std::int64_t done = 0; done < batch.target.size(1); done += steps) {
     if (done > 0) {
-      rollout_->advance(batch.later.narrow(1, done - steps, steps));
+      rollout_->advance(batch.later.narrow(1, done - steps, steps).to(device));
     }
     forecasts.push_back(rollout_->forecast());
   }
-  return at::cat(forecasts, 1);
+  return at::cat(forecasts, 1).cpu();
 }
 
 at::Tensor Forecaster::forecast_next(const model::Batch& batch) {
+  const auto device = network_->parameters().device();
   if (has_begun_) {
-    rollout_->advance(batch.later);
+    rollout_->advance(batch.later.defined() ? batch.later.to(device) : batch.later);
   } else {
-    rollout_->start(batch.input, batch.samples);
+    rollout_->start(batch.input.to(device), batch.samples);
   }
   has_begun_ = true;
-  return rollout_->forecast();
+  return rollout_->forecast().cpu();
 }
 
 void Forecaster::run(dataflow::Context& context) {

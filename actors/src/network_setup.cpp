@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_setup.hpp"
 
+#include <askos/model/device.hpp>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -17,8 +19,10 @@ std::unique_ptr<model::Network> make_network(const RankContext& rank) {
                                                           : std::max(1, share));
   return std::make_unique<model::Network>(
       config.model, rank.run->graph, *rank.model,
-      model::NetworkOptions{.float64 = config.dtype == DType::kFloat64,
-                            .seed = config.training.seed});
+      model::NetworkOptions{
+          .float64 = config.dtype == DType::kFloat64,
+          .seed = config.training.seed,
+          .device = model::find_device(config.run.ranks > 1 ? "cpu" : config.run.device)});
 }
 
 at::Tensor own_interior(const RankContext& rank) {

@@ -136,6 +136,8 @@ void check_ensemble(Faults& faults, const RunConfig& config) {
 void check_run(Faults& faults, const RunOptions& run) {
   faults.require(!run.folder.empty(), "run.folder", "a folder");
   faults.require(run.ranks > 0, "run.ranks", "> 0");
+  faults.require(run.device == "cpu" || run.device == "cuda" || run.device == "auto", "run.device",
+                 "cpu, cuda or auto");
   const int per_model = run.ranks_per_model == 0 ? run.ranks : run.ranks_per_model;
   faults.require(divides(per_model, run.ranks), "run.ranks_per_model",
                  "a divisor of run.ranks " + std::to_string(run.ranks) + " (0: all of them)");

@@ -83,6 +83,7 @@ void visit_fields(Config& config, Visit&& visit) {
   auto& run = config.run;
   visit("run", "folder", run.folder);
   visit("run", "ranks", run.ranks);
+  visit("run", "device", run.device);
   visit("run", "ranks_per_model", run.ranks_per_model);
   visit("run", "ranks_per_ensemble", run.ranks_per_ensemble);
   visit("run", "readers_per_model", run.num_readers_per_model);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_line/table.hpp"
 #include "commands.hpp"
+#include "device_option.hpp"
 #include "parity/cases.hpp"
 
 #include <askos/base/error.hpp>
@@ -20,6 +21,7 @@ struct Options {
   ParityOptions run;
   std::string strategy;
   std::string dtype = "float32";
+  std::string device = "cpu";
 };
 
 std::string scientific(double number) {
@@ -50,6 +52,7 @@ void print(const std::string& folder, const std::vector<Comparison>& rows, bool 
 int parity(const Options& options, bool json) {
   ParityOptions run = options.run;
   run.dtype = parse_dtype(options.dtype);
+  run.device = rank_device(options.device, run.num_ranks);
   if (!options.strategy.empty()) {
     run.strategy =
         options.strategy == "heads" ? model::ShardStrategy::kHeads : model::ShardStrategy::kEdges;
@@ -102,6 +105,7 @@ void add_parity(const ModelLine& line) {
                   "of parameters and activations; bfloat16: of products in linear layers")
       ->check(CLI::IsMember({"float32", "float64", "bfloat16"}))
       ->capture_default_str();
+  add_device_option(command, options->device);
   add_common_options(command, line.common);
   command.footer(
       "Example: askos parity tests/parity/base tests/parity/losses --ranks 3\n"

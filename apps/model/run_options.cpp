@@ -4,6 +4,7 @@
 #include "command_line/common_options.hpp"
 #include "command_line/stop_signal.hpp"
 #include "command_line/table.hpp"
+#include "device_option.hpp"
 #include "run_config_file.hpp"
 
 #include <askos/base/error.hpp>
@@ -32,21 +33,19 @@ void add_run_options(CLI::App& command, RunOptions& options, const std::string& 
   command.add_option("source", options.source, source_help)->type_name("PATH")->required();
   command.add_option("--ranks", options.ranks, "local ranks, instead of the configuration's")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--device", options.device, "cpu (cuda comes with the kernels)")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(command, options.device);
   add_settings(command, options.settings);
 }
 
 actors::RunConfig load(const RunOptions& options) {
-  if (options.device == "cuda") {
-    throw Error(Errc::kEnvironment, "this build has no CUDA operator").with("use", "--device cpu");
-  }
   const fs::path source = options.source;
   const auto file = fs::is_directory(source) ? source / "config.toml" : source;
   auto settings = options.settings;
   if (options.ranks > 0) {
     settings.push_back("run.ranks=" + std::to_string(options.ranks));
+  }
+  if (!options.device.empty()) {
+    settings.push_back("run.device=" + options.device);
   }
   auto config = load_run_config(file, settings);
   if (fs::is_directory(source)) {
@@ -55,6 +54,9 @@ actors::RunConfig load(const RunOptions& options) {
   config.run.folder = config.run.folder.lexically_normal();
   config.data.file = config.data.file.lexically_normal();
   config.model = model::with_environment_chunks(std::move(config.model));
+  if (config.run.device == "cuda") {
+    (void)rank_device(config.run.device, config.run.ranks);
+  }
   return config;
 }
 

@@ -19,7 +19,7 @@ class StopSignal;
 struct RunOptions {
   std::string source;  ///< a configuration file, or the folder of a run
   int ranks = 0;       ///< 0: what the configuration says
-  std::string device = "cpu";
+  std::string device;  ///< empty: what the configuration says
   std::vector<std::string> settings;
 };
 

@@ -3,11 +3,13 @@
 #include "command_line/stop_signal.hpp"
 #include "command_line/table.hpp"
 #include "commands.hpp"
+#include "device_option.hpp"
 #include "report.hpp"
 #include "run_options.hpp"
 
 #include <askos/actors/checkpointer.hpp>
 #include <askos/base/error.hpp>
+#include <askos/model/device.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -113,8 +115,9 @@ int train(const TrainOptions& options, bool json) {
   TrainingProgress progress(config.training.steps, json);
   hooks.on_step = [&](const actors::StepReport& report) { progress.show(report); };
   if (!json) {
-    std::cout << "training on " << config.run.ranks << " local ranks (cpu), run folder "
-              << config.run.folder.lexically_normal().string() << std::endl;
+    std::cout << "training on " << config.run.ranks << " local ranks ("
+              << model::describe(rank_device(config.run.device, config.run.ranks))
+              << "), run folder " << config.run.folder.lexically_normal().string() << std::endl;
   }
   const auto result = actors::train(config, hooks);
   progress.finish();

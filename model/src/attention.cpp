@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attention_kernels.hpp"
+#include "attention_on_device.hpp"
 #include "parallel.hpp"
 
 #include <askos/base/error.hpp>
@@ -341,14 +342,16 @@ at::Tensor attend(const Problem& problem,
 }  // namespace
 
 at::Tensor attention(const AttentionInput& input, const EdgeIndex& index) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  if (!input.query.is_cpu()) return attention_on_device(input, index);
   return attend(readable({input.query, input.key, input.value}, input.edges, input.num_heads,
                          /*joined=*/false),
                 index);
 }
 
 StartedAttention start_joined_attention(const JoinedAttentionInput& input, const EdgeIndex& index) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  if (!input.destinations.is_cpu()) return {};  // a device starts with all of them
   const bool keeps = c10::GradMode::is_enabled();
   const c10::AutoGradMode no_grad(false);
   const Problem problem = readable({input.destinations, input.sources, {}}, input.edges,
@@ -363,14 +366,15 @@ StartedAttention start_joined_attention(const JoinedAttentionInput& input, const
 at::Tensor joined_attention(const JoinedAttentionInput& input,
                             const EdgeIndex& index,
                             const StartedAttention& started) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  if (!input.destinations.is_cpu()) return joined_attention_on_device(input, index);
   return attend(readable({input.destinations, input.sources, input.halo}, input.edges,
                          input.num_heads, /*joined=*/true),
                 index, started);
 }
 
 at::Tensor composite_attention(const AttentionInput& input, const EdgeIndex& index) {
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   const std::int64_t heads = input.num_heads;
   const std::int64_t channels = input.query.size(2) / heads;
   const auto split = [&](const at::Tensor& x) {  // [..., edge, head, channel]

@@ -29,13 +29,13 @@ Boundings::Boundings(Parameters& parameters, const DatasetConfig& dataset) {
     std::vector<std::int64_t> variables;
     for (const auto& name : bounding.variables) variables.push_back(position(name));
     Limit limit = {.kind = bounding.kind,
-                   .variables = at::tensor(variables, at::kLong),
+                   .variables = at::tensor(variables, at::kLong).to(parameters.device()),
                    .minimum = {},
                    .low = bounding.minimum.empty() ? 0 : bounding.minimum[0],
                    .high = bounding.maximum,
                    .total = 0};
     if (bounding.kind == Kind::kNormalizedRelu || bounding.kind == Kind::kNormalizedLeakyRelu) {
-      limit.minimum = at::tensor(bounding.minimum, at::kDouble).to(parameters.dtype());
+      limit.minimum = at::tensor(bounding.minimum, at::kDouble).to(parameters.options());
       parameters.buffer("boundings." + dataset.name + "." + std::to_string(i) + ".norm_min_val",
                         limit.minimum);
     }

@@ -40,7 +40,7 @@ GradientSum::GradientSum(const Parameters& parameters,
     size += (entry.tensor.numel() + kAlignment - 1) / kAlignment * kAlignment;
   }
   const c10::AutoGradMode no_grad(false);
-  values_ = at::zeros({size}, at::TensorOptions(parameters.dtype()));
+  values_ = at::zeros({size}, parameters.options());
   gradients_ = at::zeros_like(values_);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     part(values_, i).copy_(parameters_[i]);

@@ -113,7 +113,7 @@ at::Tensor harmonics(const Nodes& nodes, int num_degrees, comm::Range range) {
   return table;
 }
 
-SphericalFilter::SphericalFilter(const Nodes& nodes, at::ScalarType dtype)
+SphericalFilter::SphericalFilter(const Nodes& nodes, const at::TensorOptions& options)
     : rings_(rings_of(nodes)) {
   const auto n = static_cast<std::int64_t>(rings_.size());
   const auto latitudes = gaussian_latitudes(rings_.size());
@@ -124,10 +124,10 @@ SphericalFilter::SphericalFilter(const Nodes& nodes, at::ScalarType dtype)
       next = std::copy(of_degree.begin(), of_degree.end(), next);
     }
   }
-  synthesis_ = functions.to(dtype);
+  synthesis_ = functions.to(options);
   // The mean over a ring stands for an integral over longitudes; functions come divided by 4 pi.
   const at::Tensor weights = at::tensor(latitudes.weights, at::kDouble) * (8 * kPi * kPi);
-  analysis_ = (functions * weights.view({-1, 1, 1})).to(dtype);
+  analysis_ = (functions * weights.view({-1, 1, 1})).to(options);
 }
 
 at::Tensor SphericalFilter::operator()(const at::Tensor& x, const at::Tensor& gains) const {

@@ -25,8 +25,8 @@ namespace askos::model {
 /// grids as `harmonics` wants them; degrees and orders are below the number of rings.
 class SphericalFilter {
  public:
-  /// `dtype` is that of the fields: float32 or float64.
-  SphericalFilter(const Nodes& nodes, at::ScalarType dtype);
+  /// `options` are those of the fields: float32 or float64.
+  SphericalFilter(const Nodes& nodes, const at::TensorOptions& options);
 
   [[nodiscard]] std::int64_t num_degrees() const noexcept {
     return static_cast<std::int64_t>(rings_.size());

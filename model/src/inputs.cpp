@@ -25,7 +25,7 @@ DatasetInputs::DatasetInputs(const ModelConfig& config,
       num_steps_(config.num_input_steps),
       num_variables_(static_cast<std::int64_t>(dataset.variables.input.size())),
       forecast_step_(config.forecast_step),
-      roles_(dataset.variables),
+      roles_(dataset.variables, nodes.coordinates().device()),
       nodes_(&nodes) {}
 
 std::int64_t DatasetInputs::encoded_size() const {

@@ -2,6 +2,7 @@
 #include "layers.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <cmath>
 
@@ -27,7 +28,15 @@ LayerNorm::LayerNorm(Parameters& parameters,
 }
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
+  if (x.is_cpu() || !at::isReducedFloatingType(x.scalar_type())) {
+    return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
+  }
+  // Autocast would turn x into float32 and leave the result so, three times the bytes; the kernel
+  // computes in float32 all the same.
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const auto type = x.scalar_type();
+  return at::layer_norm(x, weight_.sizes(), weight_.to(type),
+                        bias_.defined() ? bias_.to(type) : bias_, 1e-5);
 }
 
 Norm::Norm(Parameters& parameters,

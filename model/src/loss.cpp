@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loss_loop.hpp"
+#include "loss_tensors.hpp"
 #include "parallel.hpp"
 
 #include <askos/base/error.hpp>
@@ -180,9 +181,10 @@ at::Tensor partial_loss(const at::Tensor& prediction,
   std::vector<at::Tensor> values;
   for (const Scaler& scaler : scalers) {
     if (std::ranges::find(without, scaler.name) == without.end()) {
-      values.push_back(scaler.values.to(prediction.scalar_type()));
+      values.push_back(scaler.values.to(prediction.options()));
     }
   }
+  if (!prediction.is_cpu()) return partial_loss_of_tensors(prediction, target, values, *plan);
   return PartialLoss::apply(prediction, target, values, plan);
 }
 

@@ -39,7 +39,7 @@ struct MultiscaleLoss::Parts {
 
 MultiscaleLoss::MultiscaleLoss(const std::vector<LossScale>& scales,
                                const comm::ShardSizes& sizes,
-                               at::ScalarType dtype)
+                               const at::TensorOptions& options)
     : parts_(std::make_unique<Parts>(Parts{{}, sizes})) {
   const auto num_nodes = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
   for (std::size_t i = 0; i < scales.size(); ++i) {
@@ -53,7 +53,7 @@ MultiscaleLoss::MultiscaleLoss(const std::vector<LossScale>& scales,
           .with("columns", matrix.num_columns)
           .with("nodes", num_nodes);
     }
-    scale.smoothing.emplace(matrix, dtype);
+    scale.smoothing.emplace(matrix, options);
   }
 }
 

@@ -91,14 +91,15 @@ Network::Parts::Parts(const ModelConfig& model_config,
                       const NetworkOptions& options)
     : config(checked(model_config, graph)),
       ranks(model_ranks),
-      plan(make_graph_plan(graph,
-                           ranks,
-                           {.encoder_chunks = config.encoder.num_chunks,
-                            .decoder_chunks = config.decoder.num_chunks,
-                            .encoder = config.encoder.shard_strategy,
-                            .processor = config.processor.shard_strategy,
-                            .decoder = config.decoder.shard_strategy})),
-      parameters(options.float64 ? at::kDouble : at::kFloat, options.seed) {
+      plan(to_device(make_graph_plan(graph,
+                                     ranks,
+                                     {.encoder_chunks = config.encoder.num_chunks,
+                                      .decoder_chunks = config.decoder.num_chunks,
+                                      .encoder = config.encoder.shard_strategy,
+                                      .processor = config.processor.shard_strategy,
+                                      .decoder = config.decoder.shard_strategy}),
+                     options.device)),
+      parameters(options.float64 ? at::kDouble : at::kFloat, options.seed, options.device) {
   add_datasets(graph);
   add_encoders(graph);
   add_processor(graph);

@@ -13,7 +13,8 @@ NodeAttributes::NodeAttributes(Parameters& parameters,
     : own_(own), num_trainables_(num_trainables) {
   const at::Tensor lat = at::tensor(nodes.lat, at::kDouble);
   const at::Tensor lon = at::tensor(nodes.lon, at::kDouble);
-  coordinates_ = at::stack({lat.sin(), lon.sin(), lat.cos(), lon.cos()}, 1).to(parameters.dtype());
+  coordinates_ =
+      at::stack({lat.sin(), lon.sin(), lat.cos(), lon.cos()}, 1).to(parameters.options());
   parameters.buffer("node_attributes.latlons_" + name, coordinates_);
   if (num_trainables > 0) {
     trainables_ = parameters.constant("node_attributes.trainable_tensors." + name + ".trainable",
@@ -39,7 +40,7 @@ EdgeFeatures::EdgeFeatures(Parameters& parameters,
                            std::int64_t num_edges,
                            int num_trainables,
                            const EdgePlan& plan)
-    : own_(plan.edges), attributes_(plan.attributes.to(parameters.dtype())) {
+    : own_(plan.edges), attributes_(plan.attributes.to(parameters.options())) {
   // 1: trainables are stored in the order of edges sorted by destination.
   parameters.buffer(name + ".trainable_layout_version", at::ones({}, at::kLong));
   if (num_trainables > 0) {

@@ -60,7 +60,7 @@ NoiseInjector::NoiseInjector(Parameters& parameters,
                              std::int64_t latent_channels,
                              const SparseMatrix& projection,
                              comm::Range own)
-    : config_(config), dtype_(parameters.dtype()), num_own_(own.size()) {
+    : config_(config), options_(parameters.options()), num_own_(own.size()) {
   const bool mixes = config.kind == NoiseConfig::Kind::kInjection;
   const std::string name =
       mixes ? "noise_injector._noise_conditioning.noise_mlp" : "noise_injector.noise_mlp";
@@ -87,14 +87,15 @@ NoiseInjector::NoiseInjector(Parameters& parameters,
     }
     const at::Tensor offsets = at::tensor(projection.row_offsets, at::kLong);
     rows_ = at::repeat_interleave(at::arange(own.size(), at::kLong),
-                                  offsets.narrow(0, own.begin, own.size() + 1).diff());
-    columns_ = at::tensor(columns, at::kLong);
+                                  offsets.narrow(0, own.begin, own.size() + 1).diff())
+                .to(parameters.device());
+    columns_ = at::tensor(columns, at::kLong).to(parameters.device());
     values_ = at::tensor(projection.values, at::kDouble)
                   .narrow(0, first, last - first)
-                  .to(dtype_)
+                  .to(options_)
                   .unsqueeze(1);
   }
-  node_positions_ = at::tensor(nodes_, at::kLong);
+  node_positions_ = at::tensor(nodes_, at::kLong).to(parameters.device());
 }
 
 /// Noise on own hidden nodes before its network: [batch, own hidden node, noise channel].
@@ -107,7 +108,7 @@ at::Tensor NoiseInjector::drawn(std::int64_t batch, const ForwardOptions& option
           .with("batch", batch)
           .with("channels", config_.channels);
     }
-    noise = options.noise.index_select(1, node_positions_).to(dtype_);
+    noise = options.noise.to(options_).index_select(1, node_positions_);
   } else {
     std::vector<std::int64_t> members = options.members;
     if (members.empty()) {
@@ -119,7 +120,8 @@ at::Tensor NoiseInjector::drawn(std::int64_t batch, const ForwardOptions& option
           .with("batch", batch)
           .with("members", members.size());
     }
-    noise = standard_normal(options.noise_seed, members, nodes_, config_.channels, dtype_);
+    noise = standard_normal(options.noise_seed, members, nodes_, config_.channels, at::kDouble)
+                .to(options_);
   }
   noise = noise * config_.deviation;
   if (!rows_.defined()) return noise;

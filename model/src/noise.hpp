@@ -39,7 +39,7 @@ class NoiseInjector {
   [[nodiscard]] at::Tensor drawn(std::int64_t batch, const ForwardOptions& options) const;
 
   NoiseConfig config_;
-  at::ScalarType dtype_;
+  at::TensorOptions options_;
   std::vector<std::int64_t> nodes_;  // global numbers of the noise nodes that this rank reads
   at::Tensor node_positions_;        // the same
   // Own rows of the projection; undefined without.

@@ -40,7 +40,8 @@ std::vector<std::string> not_finite(const NamedTensors& state) {
 
 }  // namespace
 
-Parameters::Parameters(at::ScalarType dtype, std::uint64_t seed) : dtype_(dtype), seed_(seed) {
+Parameters::Parameters(at::ScalarType dtype, std::uint64_t seed, at::Device device)
+    : dtype_(dtype), seed_(seed), device_(device) {
   if (dtype != at::kFloat && dtype != at::kDouble) {
     throw Error(Errc::kTypeMismatch, "parameters are float32 or float64")
         .with("dtype", c10::toString(dtype));
@@ -56,11 +57,11 @@ at::Tensor Parameters::add(const std::string& name, at::Tensor values) {
 at::Tensor Parameters::constant(const std::string& name,
                                 std::vector<std::int64_t> shape,
                                 double value) {
-  return add(name, at::full(shape, value, at::TensorOptions(dtype_)));
+  return add(name, at::full(shape, value, options()));
 }
 
 at::Tensor Parameters::values(const std::string& name, const at::Tensor& start) {
-  return add(name, start.to(dtype_, /*non_blocking=*/false, /*copy=*/true));
+  return add(name, start.to(options(), /*non_blocking=*/false, /*copy=*/true));
 }
 
 at::Tensor Parameters::uniform(const std::string& name,
@@ -69,7 +70,7 @@ at::Tensor Parameters::uniform(const std::string& name,
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed_of(seed_, name));
   const at::Tensor values = at::empty(shape, at::kDouble);
   values.uniform_(-bound, bound, generator);
-  return add(name, values.to(dtype_));
+  return add(name, values.to(options()));
 }
 
 void Parameters::buffer(const std::string& name, at::Tensor tensor) {
@@ -88,8 +89,11 @@ std::int64_t Parameters::num_elements() const {
 
 NamedTensors Parameters::state() const {
   NamedTensors state;
-  for (const auto& entry : parameters_) state[entry.name] = entry.tensor.detach().clone();
-  for (const auto& entry : buffers_) state[entry.name] = entry.tensor.clone();
+  const auto copy = [](const at::Tensor& x) {
+    return x.detach().to(at::kCPU, x.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  };
+  for (const auto& entry : parameters_) state[entry.name] = copy(entry.tensor);
+  for (const auto& entry : buffers_) state[entry.name] = copy(entry.tensor);
   for (const auto& [name, target] : aliases_) state[name] = state.at(target);
   return state;
 }

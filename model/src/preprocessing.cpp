@@ -313,8 +313,9 @@ at::Tensor predict_physical(const Network& network,
                             const at::Tensor& raw,
                             const ForwardOptions& options) {
   const auto processed = preprocessing.apply(raw, VariableSet::kInput);
-  const at::Tensor x = processed.x.to(network.parameters().dtype());
-  return preprocessing.undo(network.predict(x, options), processed.missing, VariableSet::kInput);
+  const at::Tensor x = processed.x.to(network.parameters().options());
+  return preprocessing.undo(network.predict(x, options).cpu(), processed.missing,
+                            VariableSet::kInput);
 }
 
 }  // namespace askos::model

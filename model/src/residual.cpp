@@ -40,7 +40,7 @@ std::vector<double> start_logits(const OrnsteinConfig& config, std::int64_t num_
 
 }  // namespace
 
-Roles::Roles(const Variables& variables) {
+Roles::Roles(const Variables& variables, at::Device device) {
   std::vector<std::int64_t> in;
   std::vector<std::int64_t> out;
   std::vector<std::int64_t> forcing;
@@ -54,9 +54,9 @@ Roles::Roles(const Variables& variables) {
       out.push_back(found);
     }
   }
-  prognostic_in = at::tensor(in, at::kLong);
-  prognostic_out = at::tensor(out, at::kLong);
-  forcings = at::tensor(forcing, at::kLong);
+  prognostic_in = at::tensor(in, at::kLong).to(device);
+  prognostic_out = at::tensor(out, at::kLong).to(device);
+  forcings = at::tensor(forcing, at::kLong).to(device);
 }
 
 ResidualConnection::ResidualConnection(Parameters& parameters,
@@ -65,14 +65,14 @@ ResidualConnection::ResidualConnection(Parameters& parameters,
                                        comm::Range own)
     : kind_(dataset.residual),
       step_(dataset.skip_step),
-      roles_(dataset.variables),
+      roles_(dataset.variables, parameters.device()),
       margin_(dataset.ornstein.margin) {
   if (kind_ == Residual::kTruncated) {
     if (grid.truncation_down.num_rows == 0) {
       throw Error(Errc::kInvalidInput,
                   "a truncated residual needs a graph with truncation matrices");
     }
-    truncation_.emplace(grid.truncation_down, grid.truncation_up, parameters.dtype());
+    truncation_.emplace(grid.truncation_down, grid.truncation_up, parameters.options());
   }
   if (kind_ != Residual::kScalarOrnstein && kind_ != Residual::kSpectralOrnstein) return;
   const OrnsteinConfig& config = dataset.ornstein;
@@ -86,7 +86,7 @@ ResidualConnection::ResidualConnection(Parameters& parameters,
   if (kind_ == Residual::kScalarOrnstein) {
     const at::Tensor start = at::zeros({num_terms, num_prognostic}, at::kDouble);
     start.select(0, 0).copy_(logits);
-    weight_ = start.to(parameters.dtype());
+    weight_ = start.to(parameters.options());
     if (config.trained) {
       weight_ = parameters.values(name + ".weight", start);
     } else {
@@ -99,10 +99,10 @@ ResidualConnection::ResidualConnection(Parameters& parameters,
   // The constant harmonic is 1 / (4 pi).
   start.select(0, 0).select(1, 0).select(1, 0).select(1, 0).copy_(4 * std::numbers::pi * logits);
   weight_ = parameters.values(name + ".weight", start);
-  kept_ = at::ones_like(start).to(parameters.dtype());
+  kept_ = at::ones_like(start).to(parameters.options());
   if (!config.with_mean) kept_.select(0, 1).zero_();
   parameters.buffer(name + ".muzero", kept_);
-  harmonics_ = harmonics(grid.nodes, config.num_degrees, own).to(parameters.dtype());
+  harmonics_ = harmonics(grid.nodes, config.num_degrees, own).to(parameters.options());
   if (config.low_pass) low_pass_.emplace(parameters, dataset, grid.nodes, harmonics_);
 }
 
@@ -110,7 +110,7 @@ LowPass::LowPass(Parameters& parameters,
                  const DatasetConfig& dataset,
                  const Nodes& nodes,
                  at::Tensor harmonics)
-    : filter_(nodes, parameters.dtype()),
+    : filter_(nodes, parameters.options()),
       harmonics_(std::move(harmonics)),
       blends_(dataset.ornstein.anti_aliasing) {
   const OrnsteinConfig& config = dataset.ornstein;
@@ -121,7 +121,7 @@ LowPass::LowPass(Parameters& parameters,
       variables.push_back(static_cast<std::int64_t>(v));
     }
   }
-  variables_ = at::tensor(variables, at::kLong);
+  variables_ = at::tensor(variables, at::kLong).to(parameters.device());
   const auto count = static_cast<std::int64_t>(variables.size());
   const std::int64_t degrees = filter_.num_degrees();
   const std::int64_t n = config.num_degrees;

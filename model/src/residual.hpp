@@ -13,7 +13,7 @@ namespace askos::model {
 
 /// Positions of a dataset's variables by role, along the axes of input and output.
 struct Roles {
-  explicit Roles(const Variables& variables);
+  Roles(const Variables& variables, at::Device device);
 
   at::Tensor prognostic_in;   ///< int64, positions of prognostic variables in the input …
   at::Tensor prognostic_out;  ///< … and, in the same order, in the output

@@ -11,7 +11,11 @@
 namespace askos::model {
 
 Rollout::Rollout(const Network& network, const RolloutOptions& options)
-    : network_(network), options_(options), advance_(network.config(), options.interior) {
+    : network_(network),
+      options_(options),
+      advance_(network.config(),
+               options.interior.defined() ? options.interior.to(network.parameters().device())
+                                          : options.interior) {
   ASKOS_CHECK(options.num_members >= 1);
   if (options.ensemble != nullptr && options.ensemble->size() > 1) {
     ensemble_ = options.ensemble->derive(options.ensemble->name() + ".members");

@@ -20,13 +20,14 @@ at::Tensor product(const at::Tensor& x,
 
 }  // namespace
 
-SparseOperator::SparseOperator(const SparseMatrix& matrix, at::ScalarType dtype)
+SparseOperator::SparseOperator(const SparseMatrix& matrix, const at::TensorOptions& options)
     : num_rows_(matrix.num_rows),
       num_columns_(matrix.num_columns),
       rows_(at::repeat_interleave(at::arange(matrix.num_rows, at::kLong),
-                                  at::tensor(matrix.row_offsets, at::kLong).diff())),
-      columns_(at::tensor(matrix.columns, at::kLong)),
-      values_(at::tensor(matrix.values, at::kDouble).to(dtype).unsqueeze(1)) {}
+                                  at::tensor(matrix.row_offsets, at::kLong).diff())
+                .to(options.device())),
+      columns_(at::tensor(matrix.columns, at::kLong).to(options.device())),
+      values_(at::tensor(matrix.values, at::kDouble).to(options).unsqueeze(1)) {}
 
 at::Tensor SparseOperator::operator()(const at::Tensor& x) const {
   return linear_map(

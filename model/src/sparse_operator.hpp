@@ -10,7 +10,7 @@ namespace askos::model {
 /// Multiplies fields by a sparse matrix along the nodes.
 class SparseOperator {
  public:
-  SparseOperator(const SparseMatrix& matrix, at::ScalarType dtype);
+  SparseOperator(const SparseMatrix& matrix, const at::TensorOptions& options);
 
   /// x [batch, column, field]; gives [batch, row, field]. Backward multiplies by the transpose.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "captured_work.hpp"
 #include "collectives.hpp"
 #include "gradients.hpp"
 #include "loss_scale.hpp"
@@ -13,6 +14,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <array>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -32,6 +34,10 @@ std::span<T> entries(const at::Tensor& flat) {
   return {flat.data_ptr<T>(), static_cast<std::size_t>(flat.numel())};
 }
 
+at::Tensor copy_of(const at::Tensor& x) {
+  return x.to(at::kCPU, x.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+}
+
 at::Tensor weights_of(const Batch& batch) {
   const std::int64_t size = batch.input.size(0);
   if (batch.weights.empty()) return at::ones({size}, at::kDouble);
@@ -45,6 +51,17 @@ at::Tensor weights_of(const Batch& batch) {
 
 }  // namespace
 
+/// What a step that runs as one CUDA graph reads and writes, at the same places each time.
+struct RecordedStep {
+  Batch batch;
+  at::Tensor weights;        // float64 [entry]
+  at::Tensor scale;          // float64, 1 / sum of weights
+  at::Tensor learning_rate;  // float32
+  at::Tensor count;          // float32, number of updates with this one
+  at::Tensor loss_and_norm;  // float64 [2]
+  CapturedWork work;
+};
+
 struct Trainer::Parts {
   Parts(Network& trained, comm::Communicator& all_ranks, TrainerOptions trainer_options)
       : network(trained),
@@ -54,6 +71,9 @@ struct Trainer::Parts {
         gradient_ranks(all_ranks.derive(all_ranks.name() + ".gradients")),
         gradients(network.parameters(), *gradient_ranks, options.bucket_bytes) {
     for (auto& moment : moments) moment = at::zeros_like(gradients.values());
+    for (Scaler& scaler : options.scalers) {
+      scaler.values = scaler.values.to(network.parameters().options());
+    }
     if (options.average_decay > 0) average = gradients.values().clone();
     if (options.precision == Precision::kFloat16) loss_scale.emplace();
   }
@@ -78,17 +98,30 @@ struct Trainer::Parts {
       sum = sum.defined() ? sum + error : error;
       if (i + 1 < length) rollout.advance(now(batch.later));
     }
-    return (sum / static_cast<double>(length)).dot(weights);
+    return (sum / static_cast<double>(length)).dot(weights.to(sum.device()));
+  }
+
+  /// The batch where the network is; the same tensors if that is where it lies.
+  [[nodiscard]] Batch at_network(const Batch& batch) const {
+    const auto device = network.parameters().device();
+    Batch moved = batch;
+    for (at::Tensor* tensor : {&moved.input, &moved.target, &moved.later}) {
+      if (tensor->defined()) *tensor = tensor->to(device);
+    }
+    return moved;
   }
 
   /// Runs a batch forward and returns its loss; `sums` grows by its loss and weight.
-  at::Tensor add_forward(const Batch& batch) {
+  at::Tensor add_forward(const Batch& given) {
+    const Batch batch = at_network(given);
     const at::Tensor weights = weights_of(batch);
     const at::Tensor loss = weighted_loss(batch, weights);
     const auto more = loss_and_weight(loss, weights);
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
     return loss;
   }
+
+  [[nodiscard]] at::DeviceType device_type() const { return network.parameters().device().type(); }
 
   [[nodiscard]] double loss_factor() const { return loss_scale ? loss_scale->state().factor : 1; }
 
@@ -123,6 +156,108 @@ struct Trainer::Parts {
   }
 
   void update(StepResult& result, double scale) {
+    if (!gradients.values().is_cpu()) {
+      update_on_device(result, scale);
+    } else {
+      update_in_loops(result, scale);
+    }
+    if (average.defined()) average.lerp_(gradients.values(), 1 - options.average_decay);
+  }
+
+  /// Whether a step with `batch` does the same each time: one rank, nothing drawn, nothing added
+  /// from an earlier batch.
+  [[nodiscard]] bool can_record(const Batch& batch) const {
+    const auto all = weights_of(batch);
+    return gradients.values().is_cuda() && gradients.values().scalar_type() == at::kFloat &&
+           !loss_scale && gradient_ranks->size() == 1 && rollout.num_members() == 1 && !has_begun &&
+           network.config().noise.kind == NoiseConfig::Kind::kNone && all.sum().item<double>() > 0;
+  }
+
+  /// Returns places for a batch of this shape: those of the step before if they fit.
+  RecordedStep& places_for(const Batch& batch) {
+    const bool fits = recorded && recorded->batch.input.sizes() == batch.input.sizes() &&
+                      recorded->batch.target.sizes() == batch.target.sizes();
+    if (fits) return *recorded;
+    recorded = nullptr;  // gives its memory back before more is taken
+    recorded = std::make_unique<RecordedStep>();
+    const auto device = network.parameters().device();
+    const auto place = [&](const at::Tensor& x) {
+      return x.defined() ? at::empty(x.sizes(), x.options().device(device)) : x;
+    };
+    recorded->batch.input = place(batch.input);
+    recorded->batch.target = place(batch.target);
+    recorded->batch.later = place(batch.later);
+    const auto numbers = at::TensorOptions(at::kDouble).device(device);
+    recorded->weights = at::empty({batch.input.size(0)}, numbers);
+    recorded->scale = at::empty({}, numbers);
+    recorded->learning_rate = at::empty({}, numbers.dtype(at::kFloat));
+    recorded->count = at::empty({}, numbers.dtype(at::kFloat));
+    recorded->loss_and_norm = at::empty({2}, numbers);
+    return *recorded;
+  }
+
+  /// A whole step; all of it but the copies of the batch and of three numbers is one CUDA graph.
+  void recorded_step(const Batch& batch, StepResult& result) {
+    const at::Tensor weights = weights_of(batch);
+    const double weight = weights.sum().item<double>();
+    RecordedStep& at_device = places_for(batch);
+    at_device.batch.input.copy_(batch.input, /*non_blocking=*/true);
+    at_device.batch.target.copy_(batch.target, /*non_blocking=*/true);
+    if (batch.later.defined()) at_device.batch.later.copy_(batch.later, /*non_blocking=*/true);
+    at_device.weights.copy_(weights);
+    at_device.scale.fill_(1 / weight);
+    at_device.learning_rate.fill_(result.learning_rate);
+    at_device.count.fill_(static_cast<double>(++updates));
+    at_device.work.run([&] {
+      gradients.clear();
+      const at::Tensor loss = weighted_loss(at_device.batch, at_device.weights);
+      torch::autograd::backward({loss}, {});
+      update_recorded(at_device);
+      at_device.loss_and_norm.select(0, 0).copy_(loss.detach());
+    });
+    const at::Tensor numbers = at_device.loss_and_norm.cpu();
+    result.loss = numbers[0].item<double>() / weight;
+    result.gradient_norm = numbers[1].item<double>();
+  }
+
+  void update_recorded(const RecordedStep& at_device) {
+    const c10::AutoGradMode no_grad(false);
+    at::Tensor gradient = gradients.gradients();
+    at::Tensor values = gradients.values();
+    gradient.mul_(at_device.scale);
+    if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
+    const at::Tensor norm = at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble);
+    at_device.loss_and_norm.select(0, 1).copy_(norm);
+    if (options.clip.norm) gradient.mul_((*options.clip.norm / (norm + 1e-6)).clamp_max(1));
+    const AdamWOptions& adam = options.adamw;
+    at::_fused_adamw_({values}, {gradient}, {moments[0]}, {moments[1]}, {}, {at_device.count},
+                      at_device.learning_rate, adam.beta1, adam.beta2, adam.weight_decay,
+                      adam.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    if (average.defined()) average.lerp_(values, 1 - options.average_decay);
+  }
+
+  /// `prepare_gradient` and `adamw` as LibTorch's kernels: one pass over the parameters for AdamW.
+  void update_on_device(StepResult& result, double scale) {
+    const c10::AutoGradMode no_grad(false);
+    at::Tensor gradient = gradients.gradients();
+    if (scale != 1) gradient.mul_(scale);
+    if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
+    result.gradient_norm =
+        at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble).item<double>();
+    if (options.clip.norm) {
+      const double shrink = *options.clip.norm / (result.gradient_norm + 1e-6);
+      if (shrink < 1) gradient.mul_(shrink);
+    }
+    const at::Tensor count =
+        at::full({}, static_cast<double>(++updates), gradient.options().dtype(at::kFloat));
+    const AdamWOptions& adam = options.adamw;
+    at::Tensor values = gradients.values();
+    at::_fused_adamw_({values}, {gradient}, {moments[0]}, {moments[1]}, {}, {count},
+                      result.learning_rate, adam.beta1, adam.beta2, adam.weight_decay, adam.epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
+  }
+
+  void update_in_loops(StepResult& result, double scale) {
     AT_DISPATCH_FLOATING_TYPES(gradients.values().scalar_type(), "update", [&] {
       result.gradient_norm =
           prepare_gradient(entries<scalar_t>(gradients.gradients()), scale, options.clip);
@@ -131,7 +266,6 @@ struct Trainer::Parts {
                       entries<scalar_t>(gradients.values()), entries<scalar_t>(moments[0]),
                       entries<scalar_t>(moments[1]));
     });
-    if (average.defined()) average.lerp_(gradients.values(), 1 - options.average_decay);
   }
 
   Network& network;
@@ -142,7 +276,8 @@ struct Trainer::Parts {
   GradientSum gradients;
   std::optional<LossScale> loss_scale;  ///< in float16 only
   std::array<at::Tensor, 2> moments;
-  at::Tensor average;  ///< undefined unless asked for
+  at::Tensor average;                      ///< undefined unless asked for
+  std::unique_ptr<RecordedStep> recorded;  ///< on a device only
   bool has_begun = false;
   std::array<double, 2> sums = {};  ///< loss and weight of the step under way, of this rank
   std::int64_t step = 0;
@@ -156,7 +291,7 @@ Trainer::~Trainer() = default;
 
 void Trainer::accumulate(const Batch& batch) {
   const c10::AutoGradMode grad(true);
-  const Autocast autocast(parts_->options.precision);
+  const Autocast autocast(parts_->options.precision, parts_->device_type());
   parts_->begin_if_new();
   parts_->run_backward(parts_->add_forward(batch));
 }
@@ -165,8 +300,16 @@ StepResult Trainer::train_step(const Batch& batch) {
   Parts& parts = *parts_;
   Clock& clock = steady_clock();
   const c10::AutoGradMode grad(true);
-  const Autocast autocast(parts.options.precision);
+  const Autocast autocast(parts.options.precision, parts.device_type());
   const Nanoseconds begin = clock.now();
+  if (parts.can_record(batch)) {
+    StepResult result = {.step = parts.step,
+                         .learning_rate = parts.options.learning_rate.at(parts.step)};
+    parts.recorded_step(batch, result);
+    ++parts.step;
+    result.forward = clock.now() - begin;
+    return result;
+  }
   parts.begin_if_new();
   const at::Tensor loss = parts.add_forward(batch);
   const comm::WorkPtr loss_sum = parts.start_sum(parts.sums);
@@ -197,9 +340,10 @@ StepResult Trainer::train_step(const Batch& batch) {
 
 double Trainer::loss(const Batch& batch) {
   const c10::AutoGradMode no_grad(false);
-  const Autocast autocast(parts_->options.precision);
+  const Autocast autocast(parts_->options.precision, parts_->device_type());
   const at::Tensor weights = weights_of(batch);
-  auto sums = parts_->loss_and_weight(parts_->weighted_loss(batch, weights), weights);
+  auto sums =
+      parts_->loss_and_weight(parts_->weighted_loss(parts_->at_network(batch), weights), weights);
   if (const comm::WorkPtr sum = parts_->start_sum(sums)) sum->wait();
   return sums[1] > 0 ? sums[0] / sums[1] : 0;
 }
@@ -210,11 +354,11 @@ NamedTensors Trainer::state() const {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     for (std::size_t m = 0; m < 2; ++m) {
       state[kMoments[m] + parameters[i].name] =
-          parts_->gradients.part(parts_->moments[m], i).clone();
+          copy_of(parts_->gradients.part(parts_->moments[m], i));
     }
   }
   for (std::size_t i = 0; parts_->average.defined() && i < parameters.size(); ++i) {
-    state[kAverage + parameters[i].name] = parts_->gradients.part(parts_->average, i).clone();
+    state[kAverage + parameters[i].name] = copy_of(parts_->gradients.part(parts_->average, i));
   }
   state[kStep] = at::scalar_tensor(parts_->step, at::kLong);
   state[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);

@@ -5,8 +5,10 @@
 
 namespace askos::model {
 
-Truncation::Truncation(const SparseMatrix& down, const SparseMatrix& up, at::ScalarType dtype)
-    : down_(down, dtype), up_(up, dtype) {}
+Truncation::Truncation(const SparseMatrix& down,
+                       const SparseMatrix& up,
+                       const at::TensorOptions& options)
+    : down_(down, options), up_(up, options) {}
 
 at::Tensor Truncation::operator()(const at::Tensor& x,
                                   const comm::ShardSizes& sizes,

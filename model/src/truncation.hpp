@@ -14,7 +14,7 @@ namespace askos::model {
 /// Projects fields to a coarse grid and back (the whole grid on every rank, a share of the fields).
 class Truncation {
  public:
-  Truncation(const SparseMatrix& down, const SparseMatrix& up, at::ScalarType dtype);
+  Truncation(const SparseMatrix& down, const SparseMatrix& up, const at::TensorOptions& options);
 
   /// x [batch, own node, field], sharded along nodes by `sizes`; gives the same shape.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x,

@@ -139,6 +139,7 @@ Layout make_layout(const ModelCase& model, const ParityOptions& options) {
           .chunks = options.chunks.value_or(config.encoder.num_chunks),
           .segments = options.segments.value_or(config.processor.num_chunks),
           .strategy = options.strategy.value_or(model.config.processor.shard_strategy),
+          .device = options.device,
           .bfloat16 = options.dtype == DType::kBFloat16};
 }
 

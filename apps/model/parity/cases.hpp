@@ -21,6 +21,7 @@ struct ParityOptions {
   std::optional<int> segments = {};
   std::optional<model::ShardStrategy> strategy = {};
   DType dtype = DType::kFloat32;
+  at::Device device = at::kCPU;
 };
 
 /// A model case as a problem: with the reference's weights, and its loss factors as stored.

@@ -193,14 +193,14 @@ struct LossResult {
 };
 
 /// Evaluates on ranks that share the grid.
-LossResult evaluate(const Evaluation& evaluation, int num_ranks, at::ScalarType dtype) {
+LossResult evaluate(const Evaluation& evaluation, int num_ranks, const at::TensorOptions& options) {
   const auto sizes = comm::balanced_sizes(evaluation.target.size(2), num_ranks);
   std::vector<at::Tensor> gradients(sizes.size());
   at::Tensor out;
   run_ranks(num_ranks, [&](comm::Communicator& ranks) {
     const comm::Range own = comm::shard_range(sizes, ranks.rank());
     const auto shard_of = [&](const at::Tensor& whole) {
-      return whole.narrow(-2, own.begin, own.size()).to(dtype).contiguous();
+      return whole.narrow(-2, own.begin, own.size()).to(options).contiguous();
     };
     auto terms = evaluation.terms;
     for (auto& term : terms) {
@@ -211,10 +211,10 @@ LossResult evaluate(const Evaluation& evaluation, int num_ranks, at::ScalarType 
     const at::Tensor loss =
         evaluation.scales.empty()
             ? model::total_loss(y, x, terms, ranks)
-            : model::MultiscaleLoss(evaluation.scales, sizes, dtype)(y, x, terms[0], ranks);
+            : model::MultiscaleLoss(evaluation.scales, sizes, options)(y, x, terms[0], ranks);
     torch::autograd::backward({loss.sum()}, {});
-    gradients[static_cast<std::size_t>(ranks.rank())] = y.grad();
-    if (ranks.rank() == 0) out = loss.detach().flatten();
+    gradients[static_cast<std::size_t>(ranks.rank())] = y.grad().cpu();
+    if (ranks.rank() == 0) out = loss.detach().flatten().cpu();
   });
   return {out, at::cat(gradients, -2)};
 }
@@ -233,7 +233,8 @@ std::vector<Comparison> run_losses_case(const std::filesystem::path& folder,
   for (const auto& entry : json.at("cases")) {
     const Evaluation evaluation = read_evaluation(entry, path.string() + ": cases.", io);
     const LossResult result =
-        evaluate(evaluation, options.num_ranks, float64 ? at::kDouble : at::kFloat);
+        evaluate(evaluation, options.num_ranks,
+                 at::TensorOptions(float64 ? at::kDouble : at::kFloat).device(options.device));
     const at::Tensor& out = io.at(evaluation.id + (float64 ? ".out_fp64" : ".out"), 1);
     // In float64 inputs are the same float32 numbers; what is left is the order of sums.
     rows.push_back(compare(evaluation.id + ".out", result.out, out,

@@ -270,7 +270,8 @@ void run_prediction(const ModelCase& model,
   std::vector<at::Tensor> predictions(static_cast<std::size_t>(options.num_ranks));
   const auto config = with_layout(model.config, make_layout(model, options));
   run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
-    model::Network network(config, model.graph, ranks, {.float64 = float64});
+    model::Network network(config, model.graph, ranks,
+                           {.float64 = float64, .device = options.device});
     network.parameters().load(model.weights);
     const comm::Range own = network.own_data();
     predictions[static_cast<std::size_t>(ranks.rank())] = model::predict_physical(

@@ -24,7 +24,7 @@ model::ModelConfig with_layout(model::ModelConfig config, const Layout& layout) 
 model::NamedTensors gradients_of(const model::Network& network) {
   model::NamedTensors gradients;
   for (const auto& [name, tensor] : network.parameters().all()) {
-    gradients[name] = tensor.grad().defined() ? tensor.grad() : at::zeros_like(tensor);
+    gradients[name] = (tensor.grad().defined() ? tensor.grad() : at::zeros_like(tensor)).cpu();
   }
   return gradients;
 }
@@ -67,7 +67,7 @@ at::Tensor loss_of(const Problem& problem,
                    const Fields& fields,
                    const at::Tensor& y,
                    comm::Range own) {
-  const at::Tensor target = fields.target.narrow(2, own.begin, own.size()).to(y.scalar_type());
+  const at::Tensor target = fields.target.narrow(2, own.begin, own.size()).to(y.options());
   const auto scalers = std::vector<model::Scaler>{
       {"node_weights", fields.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
       model::variable_weights(fields.variable_factors),
@@ -90,9 +90,11 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
   std::vector<double> losses(y.size());
   std::vector<model::NamedTensors> gradients(y.size());
   run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
-    const model::Autocast autocast(layout.bfloat16 ? model::Precision::kBFloat16
-                                                   : model::Precision::kModel);
-    model::Network network(config, problem.graph, ranks, {.float64 = float64, .seed = 3});
+    const model::Autocast autocast(
+        layout.bfloat16 ? model::Precision::kBFloat16 : model::Precision::kModel,
+        layout.device.type());
+    model::Network network(config, problem.graph, ranks,
+                           {.float64 = float64, .seed = 3, .device = layout.device});
     if (!problem.weights.empty()) {
       network.parameters().load(problem.weights);
     }
@@ -100,17 +102,17 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
     for (std::size_t d = 0; d < data.size(); ++d) {
       const comm::Range own = network.own_data(d);
       const at::Tensor shard = data[d].x.narrow(2, own.begin, own.size());
-      x.push_back(shard.to(dtype).clone().set_requires_grad(true));
+      x.push_back(shard.to(layout.device, dtype, false, /*copy=*/true).set_requires_grad(true));
     }
     const auto r = static_cast<std::size_t>(ranks.rank());
     const Tensors predictions = network.forward_all(x, problem.forward);
-    at::Tensor loss = at::zeros({}, at::kDouble);
+    at::Tensor loss = at::zeros({}, at::TensorOptions(at::kDouble).device(layout.device));
     for (std::size_t d = 0; d < data.size(); ++d) {
       loss = loss + loss_of(problem, data[d], predictions[d], network.own_data(d));
-      y[r].push_back(predictions[d].detach());
+      y[r].push_back(predictions[d].detach().cpu());
     }
     torch::autograd::backward({loss}, {});
-    for (const at::Tensor& of_dataset : x) grad_x[r].push_back(of_dataset.grad());
+    for (const at::Tensor& of_dataset : x) grad_x[r].push_back(of_dataset.grad().cpu());
     losses[r] = loss.item<double>();
     gradients[r] = gradients_of(network);
   });

@@ -45,6 +45,7 @@ struct Layout {
   int chunks = 0;    ///< of encoder and decoder
   int segments = 0;  ///< of the processor
   model::ShardStrategy strategy = model::ShardStrategy::kEdges;
+  at::Device device = at::kCPU;
   bool bfloat16 = false;  ///< linear layers multiply in bfloat16 (autocast)
   model::AttentionBackend attention = model::AttentionBackend::kLoops;
 };

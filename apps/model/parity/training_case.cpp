@@ -21,14 +21,16 @@ namespace fs = std::filesystem;
 /// Positions of variables along the last axes, by role.
 class Positions {
  public:
-  explicit Positions(const ModelCase& model) : model_(model) {}
+  Positions(const ModelCase& model, at::Device device) : model_(model), device_(device) {}
   [[nodiscard]] at::Tensor operator()(const char* name) const {
     const JsonObject json(model_.json, (model_.folder / "model.json").string() + ": ");
-    return at::tensor(json.object("variables").get<std::vector<std::int64_t>>(name), at::kLong);
+    return at::tensor(json.object("variables").get<std::vector<std::int64_t>>(name), at::kLong)
+        .to(device_);
   }
 
  private:
   const ModelCase& model_;
+  at::Device device_;
 };
 
 /// The factors of the loss on one rank's shard.
@@ -39,8 +41,9 @@ std::vector<model::Scaler> scalers_of(const TensorFile& io, comm::Range own) {
           model::time_weights(doubles(io.at("loss.time_weights", 1)))};
 }
 
-at::ScalarType scalar_type(const ParityOptions& options) {
-  return options.dtype == DType::kFloat64 ? at::kDouble : at::kFloat;
+at::TensorOptions tensor_options(const ParityOptions& options) {
+  return at::TensorOptions(options.dtype == DType::kFloat64 ? at::kDouble : at::kFloat)
+      .device(options.device);
 }
 
 /// What the ranks found in a rollout.
@@ -56,7 +59,7 @@ RolloutResult roll_out(const ModelCase& model,
                        const TensorFile& stored,
                        std::int64_t num_steps,
                        const ParityOptions& options) {
-  const Positions positions(model);
+  const Positions positions(model, options.device);
   const std::int64_t steps_in = model.config.num_input_steps;
   const std::int64_t steps_out = model.config.num_output_steps;
   const std::int64_t kept = std::min(steps_in, steps_out);
@@ -71,11 +74,11 @@ RolloutResult roll_out(const ModelCase& model,
   const auto config = with_layout(model.config, make_layout(model, options));
   run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
     model::Network network(config, model.graph, ranks,
-                           {.float64 = options.dtype == DType::kFloat64});
+                           {.float64 = options.dtype == DType::kFloat64, .device = options.device});
     network.parameters().load(model.weights);
     const comm::Range own = network.own_data();
     const auto r = static_cast<std::size_t>(ranks.rank());
-    const at::Tensor batch = whole.narrow(2, own.begin, own.size()).to(scalar_type(options));
+    const at::Tensor batch = whole.narrow(2, own.begin, own.size()).to(tensor_options(options));
     const model::LossTerm term = {.scalers = scalers_of(stored, own)};
     at::Tensor x = batch.narrow(1, 0, steps_in).index_select(3, positions("data_input_full"));
     at::Tensor total;
@@ -85,8 +88,8 @@ RolloutResult roll_out(const ModelCase& model,
       const at::Tensor truth = batch.narrow(1, first, steps_out);
       const at::Tensor loss =
           model::total_loss(y, truth.index_select(3, positions("data_output_full")), {term}, ranks);
-      result.x[s][r] = x.detach();
-      result.y[s][r] = y.detach();
+      result.x[s][r] = x.detach().cpu();
+      result.y[s][r] = y.detach().cpu();
       if (ranks.rank() == 0) result.losses[s] = loss.item<double>();
       total = total.defined() ? total + loss : loss;
       // The newest inputs: forcings from the batch, prognostic variables from the forecast.
@@ -202,11 +205,12 @@ void run_optimiser(const ModelCase& model,
   const auto config = with_layout(model.config, make_layout(model, options));
   const Problem problem = make_problem(model);
   run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
-    model::Network network(config, model.graph, ranks, {.float64 = float64});
+    model::Network network(config, model.graph, ranks,
+                           {.float64 = float64, .device = options.device});
     network.parameters().load(model.weights);
     const comm::Range own = network.own_data();
     const auto shard_of = [&](const at::Tensor& whole) {
-      return whole.narrow(2, own.begin, own.size()).to(scalar_type(options));
+      return whole.narrow(2, own.begin, own.size()).to(tensor_options(options));
     };
     auto own_options = trainer_options;
     own_options.scalers = scalers_of(model.io, own);

@@ -83,6 +83,7 @@ struct TrainingConfig {
 struct RunOptions {
   std::filesystem::path folder;
   int ranks = 1;                  ///< local ranks: threads of this process
+  std::string device = "cpu";     ///< or cuda, auto (CUDA where there is one); needs one rank
   int ranks_per_model = 0;        ///< 0: all ranks share one model, each with a shard of the grid
   int ranks_per_ensemble = 0;     ///< 0: as many as per model, each with all members
   int num_readers_per_model = 0;  ///< 0: one per rank

@@ -16,8 +16,17 @@ class Communicator;
 
 namespace askos::model {
 
+/// The edges of an `EdgeIndex` as a CUDA device's kernels read them: int32, on the device.
+struct DeviceEdgeIndex {
+  at::Tensor src;                  ///< [edge]
+  at::Tensor destination_offsets;  ///< [destination + 1]
+  at::Tensor source_offsets;       ///< [source + 1], into the next two
+  at::Tensor source_edges;         ///< [edge]
+  at::Tensor source_destinations;  ///< [edge]: where `source_edges` lead
+};
+
 /// One attention problem over rows that are all at hand: its edges, sorted by destination, and the
-/// same edges listed by source for the backward pass. All tensors int64 on the CPU.
+/// same edges listed by source for the backward pass. All tensors int64, on the CPU as made.
 struct EdgeIndex {
   std::int64_t num_sources = 0;
   std::int64_t num_destinations = 0;
@@ -31,6 +40,7 @@ struct EdgeIndex {
   /// other ranks arrive; undefined: all are at hand
   at::Tensor interior_first = {};
   std::int64_t num_interior = 0;
+  DeviceEdgeIndex on_device = {};  ///< undefined on the CPU
 
   [[nodiscard]] std::int64_t num_edges() const { return src.size(0); }
 };
@@ -124,5 +134,9 @@ struct GraphPlanOptions {
 [[nodiscard]] GraphPlan make_graph_plan(const Graph& graph,
                                         comm::Communicator& ranks,
                                         const GraphPlanOptions& options = {});
+
+/// Moves all tensors of a plan to `device`, for good. Throws `Errc::kInvalidInput` if a device's
+/// numbers are too small for it (2^31 edges).
+[[nodiscard]] GraphPlan to_device(GraphPlan plan, at::Device device);
 
 }  // namespace askos::model

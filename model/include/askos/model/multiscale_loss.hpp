@@ -22,11 +22,11 @@ struct LossScale {
 /// Every rank smooths some variables on the whole grid, between two all-to-alls.
 class MultiscaleLoss {
  public:
-  /// `scales` from coarse to fine, `dtype` that of the fields. Throws `Errc::kInvalidInput` if a
+  /// `scales` from coarse to fine, `options` those of the fields. Throws `Errc::kInvalidInput` if a
   /// matrix is not square or not that of the grid of `sizes`, each rank's number of nodes.
   MultiscaleLoss(const std::vector<LossScale>& scales,
                  const comm::ShardSizes& sizes,
-                 at::ScalarType dtype);
+                 const at::TensorOptions& options);
   ~MultiscaleLoss();
   MultiscaleLoss(MultiscaleLoss&&) noexcept;
   MultiscaleLoss& operator=(MultiscaleLoss&&) noexcept;

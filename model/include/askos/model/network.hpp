@@ -15,8 +15,9 @@
 namespace askos::model {
 
 struct NetworkOptions {
-  bool float64 = false;    ///< dtype of parameters and activations, else float32
-  std::uint64_t seed = 0;  ///< of the start values
+  bool float64 = false;          ///< dtype of parameters and activations, else float32
+  std::uint64_t seed = 0;        ///< of the start values
+  at::Device device = at::kCPU;  ///< of parameters and activations, see `find_device`
 };
 
 /// What a forward pass of some models needs besides the fields.

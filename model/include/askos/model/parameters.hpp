@@ -18,8 +18,8 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 /// rank, for every number of ranks and for every dtype. The global generator is not touched.
 class Parameters {
  public:
-  /// `dtype` is that of the parameters: float32 or float64.
-  Parameters(at::ScalarType dtype, std::uint64_t seed);
+  /// `dtype` is that of the parameters: float32 or float64; they are made on `device`.
+  Parameters(at::ScalarType dtype, std::uint64_t seed, at::Device device = at::kCPU);
 
   struct Entry {
     std::string name;
@@ -39,9 +39,14 @@ class Parameters {
 
   [[nodiscard]] const std::vector<Entry>& all() const noexcept { return parameters_; }
   [[nodiscard]] at::ScalarType dtype() const noexcept { return dtype_; }
+  [[nodiscard]] at::Device device() const noexcept { return device_; }
+  /// Type and device of tensors that are computed with parameters.
+  [[nodiscard]] at::TensorOptions options() const {
+    return at::TensorOptions(dtype_).device(device_);
+  }
   [[nodiscard]] std::int64_t num_elements() const;
 
-  /// Returns copies of parameters, buffers and aliases.
+  /// Returns copies of parameters, buffers and aliases, on the CPU.
   [[nodiscard]] NamedTensors state() const;
   /// Copies values in, converted to the parameters' dtype. Throws one `Errc::kInvalidInput` that
   /// lists all missing, unknown and misshapen names and what in the configuration would explain
@@ -54,6 +59,7 @@ class Parameters {
 
   at::ScalarType dtype_;
   std::uint64_t seed_;
+  at::Device device_;
   std::vector<Entry> parameters_;
   std::vector<Entry> buffers_;
   std::vector<std::pair<std::string, std::string>> aliases_;
