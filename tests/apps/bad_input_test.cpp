@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -179,7 +180,16 @@ TEST_F(TrainingInput, NamesKeyExpectedAndFoundOfAWrongSetting) {
     }
     expect_refused(train(arguments), 2, {words});
   }
-  expect_refused(train({"--device", "cuda"}), 6, {"CUDA"});
+}
+
+TEST_F(TrainingInput, NamesWhatIsMissingForAGpu) {
+  ASSERT_EQ(::setenv("CUDA_VISIBLE_DEVICES", "", /*overwrite=*/1), 0);  // none on any machine
+  expect_refused(train({"--device", "cuda", "--ranks", "1"}), 6,
+                 {"no CUDA device can be used here", "--device cpu"});
+  expect_refused(train({"--device", "cuda", "--ranks", "2"}), 2,
+                 {"ranks on GPUs are processes", "askos launch -n 2"});
+  expect_refused(train({"--set", "run.device=tpu"}), 2,
+                 {"key=run.device, expected='cpu, cuda or auto', found=\"tpu\""});
 }
 
 TEST_F(TrainingInput, NamesFileAndLineOfAWrongValueAndListsAllOfThem) {

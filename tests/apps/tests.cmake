@@ -60,3 +60,27 @@ if(ASKOS_WITH_TORCH)
       ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
   endforeach()
 endif()
+
+# Every reference case on a GPU; model cases in bfloat16 as well.
+if(ASKOS_WITH_CUDA AND ASKOS_WITH_TORCH)
+  file(GLOB cases "${PROJECT_SOURCE_DIR}/tests/parity/*/*.json")
+  list(TRANSFORM cases REPLACE "/[^/]*$" "")
+  list(REMOVE_DUPLICATES cases)
+  foreach(case IN LISTS cases)
+    cmake_path(GET case FILENAME name)
+    set(dtypes float32)
+    if(EXISTS "${case}/model.json")
+      list(APPEND dtypes bfloat16)
+    endif()
+    foreach(dtype IN LISTS dtypes)
+      add_test(NAME DeviceParity.${name}_${dtype}
+        COMMAND askos-model parity "${case}" --device cuda --dtype ${dtype})
+      set_tests_properties(DeviceParity.${name}_${dtype} PROPERTIES LABELS "apps;gpu" TIMEOUT 120
+        SKIP_REGULAR_EXPRESSION "no CUDA device can be used here")
+    endforeach()
+  endforeach()
+else()
+  add_test(NAME DeviceParity COMMAND "${CMAKE_COMMAND}" -E echo
+    "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
+  set_tests_properties(DeviceParity PROPERTIES LABELS "apps;gpu" SKIP_REGULAR_EXPRESSION "skipped:")
+endif()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses against the same formulas in LibTorch operations, on shards, and in memory.
+#include "loss_tensors.hpp"
 #include "ranks.hpp"
 
 #include <askos/base/error.hpp>
@@ -14,6 +15,7 @@
 
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 namespace askos::model::test {
 namespace {
@@ -41,6 +43,19 @@ struct Fields {
   }
 };
 
+/// The loss as a device computes it, from LibTorch operations; here on the CPU.
+at::Tensor loss_of_tensors(const Fields& fields, const LossOptions& options) {
+  LossPlan plan = {.options = options, .variables = options.variables};
+  if (options.error == ErrorKind::kCrps) plan.members = fields.prediction.size(2);
+  if (plan.variables.empty()) {
+    plan.variables.resize(static_cast<std::size_t>(fields.target.size(3)));
+    std::iota(plan.variables.begin(), plan.variables.end(), 0);
+  }
+  std::vector<at::Tensor> scalers;
+  for (const auto& scaler : fields.scalers) scalers.push_back(scaler.values);
+  return partial_loss_of_tensors(fields.prediction, fields.target, scalers, plan);
+}
+
 struct Kind {
   const char* name;
   LossOptions options;
@@ -63,6 +78,10 @@ TEST_P(PointwiseLoss, EqualsItsFormulaWithEveryScaler) {
     EXPECT_TRUE(at::allclose(ours, expected, 1e-12, 1e-12));
     EXPECT_TRUE(at::allclose(gradient(ours, fields.prediction),
                              gradient(expected, fields.prediction), 1e-12, 1e-15));
+    const at::Tensor of_tensors = loss_of_tensors(fields, options);
+    EXPECT_TRUE(at::allclose(of_tensors, ours, 1e-12, 1e-12));
+    EXPECT_TRUE(at::allclose(gradient(of_tensors, fields.prediction),
+                             gradient(ours, fields.prediction), 1e-12, 1e-15));
   };
   expect(error.mean(3).sum({1, 2}));
   options.sum_variables = true;
@@ -111,6 +130,12 @@ TEST(PartialLoss, PassesOverWhatIsNotANumberIfAsked) {
   EXPECT_TRUE(at::allclose(gradient(ours, fields.prediction), gradient(expected, fields.prediction),
                            1e-12, 1e-15));
   EXPECT_TRUE(squared_error(fields.prediction, target, {}).isnan().all().item<bool>());
+  Fields with_hole = fields;
+  with_hole.target = target;
+  const at::Tensor of_tensors = loss_of_tensors(with_hole, {.ignore_nans = true});
+  EXPECT_TRUE(at::allclose(of_tensors, expected, 1e-12, 1e-12));
+  EXPECT_TRUE(at::allclose(gradient(of_tensors, fields.prediction),
+                           gradient(expected, fields.prediction), 1e-12, 1e-15));
 }
 
 /// The kernel CRPS as usually written: mean error minus a share of the mean distance of members.
@@ -135,6 +160,10 @@ TEST(PartialLoss, ScoresEnsemblesByTheirCrps) {
       EXPECT_TRUE(at::allclose(ours, expected, 1e-11, 1e-11));
       EXPECT_TRUE(at::allclose(gradient(ours, fields.prediction),
                                gradient(expected, fields.prediction), 1e-11, 1e-14));
+      const at::Tensor of_tensors = loss_of_tensors(fields, options);
+      EXPECT_TRUE(at::allclose(of_tensors, ours, 1e-11, 1e-11));
+      EXPECT_TRUE(at::allclose(gradient(of_tensors, fields.prediction),
+                               gradient(ours, fields.prediction), 1e-11, 1e-14));
     }
   }
   const Fields fields;
