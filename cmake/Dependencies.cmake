@@ -15,7 +15,7 @@ endif()
 if(NOT CAF_ROOT)
   set(CAF_ROOT "${ASKOS_DEPS}/${askos_caf}" CACHE PATH "Install prefix of CAF (0.18.7 or 1.x)")
 endif()
-find_package(CAF COMPONENTS core REQUIRED PATHS "${CAF_ROOT}" NO_DEFAULT_PATH)
+find_package(CAF COMPONENTS core io REQUIRED PATHS "${CAF_ROOT}" NO_DEFAULT_PATH)
 
 find_package(CLI11 REQUIRED)
 find_package(toml11 REQUIRED)

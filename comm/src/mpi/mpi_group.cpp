@@ -3,8 +3,11 @@
 
 #include "mpi/mpi_hub.hpp"
 
+#include <askos/base/log.hpp>
+#include <askos/comm/agreement.hpp>
+
 #include <algorithm>
-#include <sstream>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -102,6 +105,9 @@ void MpiGroup::wait(MpiCollective& collective) {
   const Clock& clock = steady_clock();
   const auto start = clock.now();
   auto until = start + options_.deadline;
+  const auto heartbeat = hub_->heartbeat();
+  const bool may_warn = heartbeat.count() > 0 && options_.deadline < kAnyTime;
+  auto warn_at = may_warn ? start + heartbeat : Nanoseconds::max();
   collective.num_waiting.fetch_add(1, std::memory_order_relaxed);
   while (!collective.is_over()) {
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock()) {
@@ -114,6 +120,9 @@ void MpiGroup::wait(MpiCollective& collective) {
     if (now >= until) {
       until = now + options_.deadline;
       expire(collective);
+    } else if (now >= warn_at) {
+      warn_at = Nanoseconds::max();
+      warn_of_wait(collective);
     } else if (now - start < kSpin) {
       std::this_thread::yield();
     } else {
@@ -126,27 +135,48 @@ void MpiGroup::wait(MpiCollective& collective) {
   }
 }
 
-void MpiGroup::expire(MpiCollective& collective) {
-  std::ostringstream missing;
-  std::ostringstream hosts;
+MpiGroup::Missing MpiGroup::missing_in(const MpiCollective& collective) const {
+  Missing missing;
+  const char* separator = "";
+  for (const int rank : collective.missing()) {
+    const int process = processes_[static_cast<std::size_t>(rank)];
+    missing.ranks += separator + std::to_string(process);
+    missing.hosts += std::exchange(separator, ",") + hub_->host(process);
+  }
+  return missing;
+}
+
+void MpiGroup::warn_of_wait(const MpiCollective& collective) {
+  Missing missing;
   {
     const std::lock_guard lock(mutex_);
     if (collective.is_over()) {
       return;
     }
-    const char* separator = "";
-    for (const int rank : collective.missing()) {
-      missing << separator << rank;
-      hosts << std::exchange(separator, ",")
-            << hub_->host(processes_[static_cast<std::size_t>(rank)]);
+    missing = missing_in(collective);
+  }
+  logger("askos.comm")
+      ->warn(
+          "ranks are late in a collective: missing={}, hosts={}, collective='{}', sequence={}, "
+          "group={}",
+          missing.ranks, missing.hosts, describe(collective.call()), collective.sequence(), name());
+}
+
+void MpiGroup::expire(MpiCollective& collective) {
+  Missing missing;
+  {
+    const std::lock_guard lock(mutex_);
+    if (collective.is_over()) {
+      return;
     }
+    missing = missing_in(collective);
   }
   const std::chrono::duration<double> seconds = options_.deadline;
   fail_everywhere(Error(Errc::kRankLost, "ranks did not enter a collective in time")
                       .with("collective", describe(collective.call()))
                       .with("sequence", collective.sequence())
-                      .with("missing", missing.str())
-                      .with("hosts", hosts.str())
+                      .with("missing", missing.ranks)
+                      .with("hosts", missing.hosts)
                       .with("group", name())
                       .with("seconds", seconds.count()));
 }

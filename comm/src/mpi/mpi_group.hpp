@@ -61,6 +61,14 @@ class MpiGroup {
   void advance(MpiCollective& collective) noexcept;
   void fail_locked(const Error& error) noexcept;
 
+  /// Who is missing in a collective, and on which hosts; needs the lock.
+  struct Missing {
+    std::string ranks;
+    std::string hosts;
+  };
+  [[nodiscard]] Missing missing_in(const MpiCollective& collective) const;
+  /// Tells whoever reads the log whom this rank has been waiting for longer than a heartbeat.
+  void warn_of_wait(const MpiCollective& collective);
   void expire(MpiCollective& collective);
   /// Fails the group here and tells its other processes.
   void fail_everywhere(const Error& error) noexcept;

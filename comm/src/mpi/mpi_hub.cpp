@@ -20,7 +20,8 @@ constexpr Nanoseconds kLongNap = std::chrono::milliseconds(20);
 /// The thread naps long when nothing has been under way for this long.
 constexpr Nanoseconds kStaysAwake = std::chrono::milliseconds(50);
 constexpr Nanoseconds kLooksAfterRun = std::chrono::milliseconds(1);
-constexpr Nanoseconds kDefaultBeat = std::chrono::milliseconds(250);
+/// Short, so that processes need not switch to another heartbeat at one moment.
+constexpr Nanoseconds kLongestBeat = std::chrono::milliseconds(250);
 /// Alerts of an ending process are given this long to leave it.
 constexpr Nanoseconds kFarewell = std::chrono::milliseconds(200);
 
@@ -239,8 +240,7 @@ void MpiHub::look_after_run(Nanoseconds now) {
   if (failure()) {
     return;
   }
-  const Nanoseconds heartbeat(heartbeat_.load(std::memory_order_relaxed));
-  if (const auto lost = watch_->find_lost(now, heartbeat)) {
+  if (const auto lost = watch_->find_lost(now, heartbeat())) {
     fail_run(Error(Errc::kRankLost, "a rank was lost")
                  .with("lost", lost->rank)
                  .with("host", host(lost->rank))
@@ -312,8 +312,8 @@ void MpiHub::send_heartbeats(Nanoseconds now) {
   if (now < next_beat_) {
     return;
   }
-  const Nanoseconds heartbeat(heartbeat_.load(std::memory_order_relaxed));
-  next_beat_ = now + (heartbeat.count() > 0 ? heartbeat / 5 : kDefaultBeat);
+  next_beat_ =
+      now + (heartbeat().count() > 0 ? std::min(heartbeat() / 5, kLongestBeat) : kLongestBeat);
   for (int process = 0; process < size_; ++process) {
     auto& beat = beats_[static_cast<std::size_t>(process)];
     int sent = 0;

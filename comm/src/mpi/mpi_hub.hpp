@@ -53,6 +53,9 @@ class MpiHub : public std::enable_shared_from_this<MpiHub> {
 
   /// Calls a process lost that has been silent for `heartbeat`; 0: never.
   void expect_heartbeats(Nanoseconds heartbeat);
+  [[nodiscard]] Nanoseconds heartbeat() const noexcept {
+    return Nanoseconds(heartbeat_.load(std::memory_order_relaxed));
+  }
   /// Fails all groups of all processes. The first failure stays.
   void fail_run(const Error& error) noexcept;
   /// Why the run has failed, here or elsewhere.
