@@ -114,8 +114,8 @@ class FolderRendezvous final : public Rendezvous {
 
   void put(const std::string& key, const std::string& value) override {
     const auto number = num_put_.fetch_add(1, std::memory_order_relaxed);
-    const auto draft =
-        folder_ / (".draft." + std::to_string(::getpid()) + "." + std::to_string(number));
+    // By rank: processes of two hosts may have one number, and ranks may share a process.
+    const auto draft = folder_ / (".draft." + std::to_string(rank_) + "." + std::to_string(number));
     {
       const Descriptor file(::open(draft.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600), "open",
                             draft);
