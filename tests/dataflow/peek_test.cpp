@@ -85,12 +85,22 @@ std::string error_of(const std::function<void()>& call) {
   return "no error";
 }
 
+/// Lets the serial engine work until the edge holds so many packets, and once more.
+void work_until(Session& session, int depth) {
+  const auto deadline = steady_clock().now() + kLong;
+  while (session.control().peek({.edge = kEdge}).depth != depth &&
+         steady_clock().now() < deadline) {
+    (void)session.wait(1us);
+  }
+  (void)session.wait(1us);
+}
+
 /// A paused graph, its edge full.
 class PeekTest : public ::testing::Test {
  protected:
   PeekTest() {
     session_->control().pause(kMe, "take");
-    (void)session_->wait(1ms);
+    work_until(*session_, 4);
   }
   ~PeekTest() override { session_->stop(); }
 
@@ -279,28 +289,20 @@ TEST(Credit, LeavesAPausedGraphPaused) {
   const auto taken = test::make_list();
   const auto session = start(Plan(fields(taken)), {.kind = EngineKind::kSerial});
   auto& control = session->control();
-  // Lets the serial engine work until the edge holds so many packets, and once more.
-  const auto work_until = [&](int depth) {
-    const auto deadline = steady_clock().now() + kLong;
-    while (control.peek({.edge = kEdge}).depth != depth && steady_clock().now() < deadline) {
-      (void)session->wait(1us);
-    }
-    (void)session->wait(1us);
-  };
   control.pause(kMe, "take");
-  work_until(4);
+  work_until(*session, 4);
   const auto change = control.change_credit(kEdge, 7);
   EXPECT_EQ(change.before, 4);
-  work_until(7);
+  work_until(*session, 7);
   EXPECT_EQ(control.peek({.edge = kEdge}).depth, 7);
   EXPECT_EQ(control.hold().debugger, "me");
   EXPECT_EQ(control.hold().state, HoldState::kPaused);
   (void)control.change_credit(kEdge, 2);
-  work_until(7);
+  work_until(*session, 7);
   EXPECT_EQ(session->status().edges[0].credit, 2);
   EXPECT_EQ(control.peek({.edge = kEdge}).depth, 7);  // what is there stays
   control.step(kMe, 6, "take");
-  work_until(2);
+  work_until(*session, 2);
   EXPECT_EQ(control.peek({.edge = kEdge}).depth, 2);
   control.resume(kMe);
   ASSERT_TRUE(session->wait(kLong).has_value());
