@@ -85,14 +85,16 @@ std::string error_of(const std::function<void()>& call) {
   return "no error";
 }
 
-/// Lets the serial engine work until the edge holds so many packets, and once more.
-void work_until(Session& session, int depth) {
+/// Lets the serial engine work until the graph is paused with such an edge.
+void work_until_paused(Session& session, int credit, int depth) {
+  const auto is_reached = [&] {
+    const auto edge = session.control().peek({.edge = kEdge});
+    return edge.credit == credit && edge.depth == depth &&
+           session.control().hold().state == HoldState::kPaused;
+  };
   const auto deadline = steady_clock().now() + kLong;
-  while (session.control().peek({.edge = kEdge}).depth != depth &&
-         steady_clock().now() < deadline) {
-    (void)session.wait(1us);
-  }
-  (void)session.wait(1us);
+  while (!is_reached() && steady_clock().now() < deadline) (void)session.wait(1us);
+  ASSERT_TRUE(is_reached());
 }
 
 /// A paused graph, its edge full.
@@ -100,7 +102,7 @@ class PeekTest : public ::testing::Test {
  protected:
   PeekTest() {
     session_->control().pause(kMe, "take");
-    work_until(*session_, 4);
+    work_until_paused(*session_, 4, 4);
   }
   ~PeekTest() override { session_->stop(); }
 
@@ -192,7 +194,7 @@ TEST(Breakpoint, StopsBeforeThePacketAndLetsItThroughOnce) {
     const auto session = start(Plan(fields(taken)), {.kind = kind});
     auto& control = session->control();
     control.pause(kMe);
-    (void)session->wait(1ms);
+    while (control.hold().state != HoldState::kPaused) (void)session->wait(1us);
     (void)control.add_breakpoint(kMe, kEdge, "nan(field) > 0");
     EXPECT_EQ(control.add_breakpoint(kMe, kEdge, "sample == 10").number, 2);
     const auto until_held = [&] {
@@ -201,7 +203,6 @@ TEST(Breakpoint, StopsBeforeThePacketAndLetsItThroughOnce) {
       }
       return true;
     };
-    while (control.hold().state != HoldState::kPaused) (void)session->wait(1us);
     control.resume(kMe);
     ASSERT_TRUE(until_held());
     EXPECT_EQ(*taken, first(10));
@@ -290,20 +291,16 @@ TEST(Credit, LeavesAPausedGraphPaused) {
   const auto session = start(Plan(fields(taken)), {.kind = EngineKind::kSerial});
   auto& control = session->control();
   control.pause(kMe, "take");
-  work_until(*session, 4);
+  work_until_paused(*session, 4, 4);
   const auto change = control.change_credit(kEdge, 7);
   EXPECT_EQ(change.before, 4);
-  work_until(*session, 7);
-  EXPECT_EQ(control.peek({.edge = kEdge}).depth, 7);
+  work_until_paused(*session, 7, 7);
   EXPECT_EQ(control.hold().debugger, "me");
-  EXPECT_EQ(control.hold().state, HoldState::kPaused);
   (void)control.change_credit(kEdge, 2);
-  work_until(*session, 7);
+  work_until_paused(*session, 2, 7);  // what is there stays
   EXPECT_EQ(session->status().edges[0].credit, 2);
-  EXPECT_EQ(control.peek({.edge = kEdge}).depth, 7);  // what is there stays
   control.step(kMe, 6, "take");
-  work_until(*session, 2);
-  EXPECT_EQ(control.peek({.edge = kEdge}).depth, 2);
+  work_until_paused(*session, 2, 2);
   control.resume(kMe);
   ASSERT_TRUE(session->wait(kLong).has_value());
   EXPECT_EQ(*taken, first(50));
