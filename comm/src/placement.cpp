@@ -30,6 +30,11 @@ Topology load_topology() {
   hwloc_topology_t made = nullptr;
   bool good = ::hwloc_topology_init(&made) == 0;
   Topology topology(made);
+  // GPUs are found by what the kernel lists: other parts start whole drivers for them, and leak.
+  // That an installation lacks such a part is no fault.
+  for (const char* const part : {"cuda", "gl", "levelzero", "nvml", "opencl", "pci", "rsmi"}) {
+    (void)::hwloc_topology_set_components(made, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, part);
+  }
   good = good &&
          ::hwloc_topology_set_io_types_filter(made, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) == 0 &&
          ::hwloc_topology_load(made) == 0;
