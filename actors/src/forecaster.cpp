@@ -2,6 +2,7 @@
 #include "network_setup.hpp"
 
 #include <askos/actors/forecaster.hpp>
+#include <askos/model/autocast.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
@@ -71,6 +72,7 @@ at::Tensor Forecaster::forecast_next(const model::Batch& batch) {
 
 void Forecaster::run(dataflow::Context& context) {
   const c10::AutoGradMode no_grad(false);
+  const model::Autocast autocast(rank_.run->config.autocast);
   const auto packet = context.take(sample);
   const auto& batch = packet->batch;
   Prediction next{.weights = batch.weights, .times = packet->times, .cells = rank_.own_cells};

@@ -15,7 +15,8 @@ io::Metadata names(const std::vector<std::string>& list) {
 }  // namespace
 
 io::Metadata model_identity(const RunContext& run) {
-  const auto& [data, graph, model, dtype, members, training, options] = run.config;
+  const DataConfig& data = run.config.data;
+  const model::ModelConfig& model = run.config.model;
   const auto& block = model.encoder;
   io::Metadata::Object normalizers;
   for (const auto& [variable, method] : data.normalizers) {
@@ -34,7 +35,7 @@ io::Metadata model_identity(const RunContext& run) {
       {"graph.decoder_edges", run.graph.hidden_to_data.size()},
       {"model.input_variables", names(model.variables.input)},
       {"model.output_variables", names(model.variables.output)},
-      {"model.dtype", std::string(to_string(dtype))},
+      {"model.dtype", std::string(to_string(run.config.dtype))},
       {"model.channels", model.num_channels},
       {"model.heads", block.num_heads},
       {"model.layers", model.num_layers},

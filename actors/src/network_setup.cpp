@@ -11,18 +11,58 @@
 
 namespace askos::actors {
 
+namespace {
+
+model::MemoryPlanOptions planned_step(const model::Network& network, const RankContext& rank) {
+  const auto& config = rank.run->config;
+  const int num_groups = rank.mesh.ensemble().num_groups;
+  const std::int64_t batch = (config.training.batch_size + num_groups - 1) / num_groups;
+  std::int64_t num_parameters = 0;
+  for (const auto& [name, tensor] : network.parameters().all()) num_parameters += tensor.numel();
+  return {.batch = batch * rank.num_own_members() * longest_rollout(config.training),
+          .number_bytes = size_of(config.dtype),
+          .num_parameters = num_parameters};
+}
+
+std::unique_ptr<model::Network> build(const model::ModelConfig& model, const RankContext& rank) {
+  const auto& config = rank.run->config;
+  return std::make_unique<model::Network>(
+      model, rank.run->graph, *rank.model,
+      model::NetworkOptions{
+          .float64 = config.dtype == DType::kFloat64,
+          .seed = config.training.seed,
+          .device = model::find_device(config.run.ranks > 1 ? "cpu" : config.run.device)});
+}
+
+/// Returns the network's configuration with the fewest chunks with which all ranks fit the budget.
+model::ModelConfig fitting(const model::Network& network, const RankContext& rank) {
+  const auto plan =
+      model::choose_chunks(network.config(), network.plan(), planned_step(network, rank),
+                           rank.run->config.memory_budget.value);
+  std::int64_t chunks[] = {plan.mapper_chunks, plan.processor_segments};
+  rank.model->all_reduce({chunks, 2, DType::kInt64}, comm::ReduceOp::kMax)->wait();
+  auto config = network.config();
+  config.encoder.num_chunks = config.decoder.num_chunks =
+      std::max(config.encoder.num_chunks, static_cast<int>(chunks[0]));
+  config.processor.num_chunks = std::max(config.processor.num_chunks, static_cast<int>(chunks[1]));
+  return config;
+}
+
+}  // namespace
+
+model::MemoryPlan plan_training(const model::Network& network, const RankContext& rank) {
+  return model::plan_memory(network.config(), network.plan(), planned_step(network, rank));
+}
+
 std::unique_ptr<model::Network> make_network(const RankContext& rank) {
   const auto& config = rank.run->config;
   // Local ranks share the cores; more threads than cores make each other wait.
   const int share = static_cast<int>(std::thread::hardware_concurrency()) / config.run.ranks;
   at::set_num_threads(config.run.num_threads_per_rank > 0 ? config.run.num_threads_per_rank
                                                           : std::max(1, share));
-  return std::make_unique<model::Network>(
-      config.model, rank.run->graph, *rank.model,
-      model::NetworkOptions{
-          .float64 = config.dtype == DType::kFloat64,
-          .seed = config.training.seed,
-          .device = model::find_device(config.run.ranks > 1 ? "cpu" : config.run.device)});
+  auto network = build(config.model, rank);
+  return config.memory_budget == Bytes{} ? std::move(network)
+                                         : build(fitting(*network, rank), rank);
 }
 
 at::Tensor own_interior(const RankContext& rank) {

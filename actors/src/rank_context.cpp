@@ -18,6 +18,21 @@ model::Nodes grid_nodes(const io::DatasetInfo& info) {
   return nodes;
 }
 
+model::Graph make_graph(const io::DatasetInfo& info, const GraphConfig& config) {
+  const model::Nodes cells = grid_nodes(info);
+  if (config.kind == GraphKind::kRegional) return model::regional_graph(cells, config.regional);
+  if (config.kind == GraphKind::kGlobal) return model::global_graph(cells, config.global);
+  std::vector<bool> in_region;
+  for (std::size_t cell = 0; cell < info.latitudes.size(); ++cell) {
+    in_region.push_back(config.region.contains(info.latitudes[cell], info.longitudes[cell]));
+  }
+  return model::stretched_graph(cells, in_region,
+                                {.level = config.global.level,
+                                 .region_level = config.region_level,
+                                 .encoder_neighbours = config.regional.encoder_neighbours,
+                                 .decoder_neighbours = config.global.decoder_neighbours});
+}
+
 void check_rows(const io::DatasetIndex& index, const comm::Range& rows, const char* key) {
   if (rows.end > index.info().num_rows) {
     throw Error(Errc::kInvalidInput, "rows lie outside the dataset")
@@ -90,9 +105,7 @@ std::shared_ptr<const RunContext> make_run_context(RunConfig config) {
   config.model.num_input_steps = config.data.num_input_steps;
   config.model.num_output_steps = config.data.num_output_steps;
 
-  run->graph = config.graph.kind == GraphKind::kRegional
-                   ? model::regional_graph(grid_nodes(info), config.graph.regional)
-                   : model::global_graph(grid_nodes(info), config.graph.global);
+  run->graph = make_graph(info, config.graph);
   run->config = std::move(config);
   return run;
 }

@@ -4,6 +4,8 @@
 #include <askos/io/normaliser.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <string>
 
 namespace askos::actors {
@@ -67,6 +69,13 @@ void check_graph(Faults& faults, const GraphConfig& graph) {
   faults.require(processor > 0, "graph.processor_neighbours", "> 0");
   faults.require(decoder > 0, "graph.decoder_neighbours", "> 0");
   faults.require(graph.global.level >= 0 && graph.global.level <= 12, "graph.level", "0 to 12");
+  if (graph.kind == GraphKind::kStretched) {
+    const auto& [south, north, west, east] = graph.region;
+    faults.require(graph.region_level >= graph.global.level && graph.region_level <= 12,
+                   "graph.region_level", "graph.level to 12");
+    faults.require(south >= -90 && south < north && north <= 90 && west != east, "graph.region",
+                   "[south, north, west, east] in degrees, south < north");
+  }
   faults.require(graph.global.cut_off_factor > 0, "graph.cut_off_factor", "> 0");
 }
 
@@ -154,6 +163,18 @@ void check_run(Faults& faults, const RunOptions& run) {
 
 }  // namespace
 
+bool Region::contains(double latitude, double longitude) const noexcept {
+  const auto turn = [](double degrees) { return degrees - 360 * std::floor(degrees / 360); };
+  return latitude >= south && latitude <= north && turn(longitude - west) <= turn(east - west);
+}
+
+bool shares_edges(const model::ModelConfig& model) {
+  return std::ranges::all_of(
+      std::array{model.encoder.shard_strategy, model.processor.shard_strategy,
+                 model.decoder.shard_strategy},
+      [](model::ShardStrategy strategy) { return strategy == model::ShardStrategy::kEdges; });
+}
+
 int longest_rollout(const TrainingConfig& training) {
   return std::max(training.rollout, training.rollout_max);
 }
@@ -168,6 +189,10 @@ void validate(const RunConfig& config) {
   check_data(faults, config.data);
   check_graph(faults, config.graph);
   check_model(faults, config.model, config.dtype);
+  faults.require(config.autocast == model::Precision::kModel || config.dtype == DType::kFloat32,
+                 "model.autocast", "none, where model.dtype is not float32");
+  faults.require(config.memory_budget == Bytes{} || shares_edges(config.model),
+                 "model.memory_budget", "0, where a part has shard_strategy heads");
   check_training(faults, config.training);
   const int num_inputs = config.data.num_input_steps;
   faults.require(config.model.skip_step >= -num_inputs && config.model.skip_step < num_inputs,

@@ -30,6 +30,10 @@ void StepMonitor::run(dataflow::Context& context) {
                               {"samples", std::move(samples)},
                               {"lr", step.result.learning_rate},
                               {"gradient_norm", step.result.gradient_norm}};
+  if (step.result.loss_scale != 1) {
+    record["loss_scale"] = step.result.loss_scale;
+    record["skipped"] = step.result.is_skipped;
+  }
   if (last_.count() > 0 && since.count() > 0) {
     const auto num_samples = static_cast<double>(step.samples.size()) * num_groups_;
     record["samples_per_s"] = num_samples / since.count();

@@ -90,6 +90,7 @@ model::TrainerOptions trainer_options(const RankContext& rank) {
                .crps_alpha = training.loss.crps_alpha},
       .rollout = rollout_options(rank),
       .average_decay = training.average_decay,
+      .precision = rank.run->config.autocast,
   };
 }
 
@@ -164,13 +165,19 @@ model::StepResult Trainer::measured_step(const model::Batch& batch) {
   for (const auto& [part, count] : network_->activation_rows()) {
     rows[part] = count;
   }
-  metrics_->write({{"event", "memory"},
-                   {"rank", rank_.mesh.rank()},
-                   {"step_peak_bytes", reading.peak_bytes},
-                   {"largest_tensor_bytes", reading.largest_bytes},
-                   {"own_cells", rank_.own_cells.size()},
-                   {"grid_cells", rank_.run->index->info().num_cells()},
-                   {"activation_rows", rows}});
+  io::Metadata::Object record{{"event", "memory"},
+                              {"rank", rank_.mesh.rank()},
+                              {"step_peak_bytes", reading.peak_bytes},
+                              {"largest_tensor_bytes", reading.largest_bytes},
+                              {"own_cells", rank_.own_cells.size()},
+                              {"grid_cells", rank_.run->index->info().num_cells()},
+                              {"activation_rows", rows}};
+  if (shares_edges(network_->config())) {
+    record["planned_bytes"] = plan_training(*network_, rank_).peak_bytes;
+    record["mapper_chunks"] = std::int64_t{network_->config().encoder.num_chunks};
+    record["processor_chunks"] = std::int64_t{network_->config().processor.num_chunks};
+  }
+  metrics_->write(record);
   return result;
 }
 

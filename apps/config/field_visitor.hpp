@@ -28,9 +28,13 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("graph", "decoder_neighbours", graph.regional.decoder_neighbours);
   visit("graph", "level", graph.global.level);
   visit("graph", "cut_off_factor", graph.global.cut_off_factor);
+  visit("graph", "region_level", graph.region_level);
+  visit("graph", "region", graph.region);
 
   auto& model = config.model;
   visit("model", "dtype", config.dtype);
+  visit("model", "autocast", config.autocast);
+  visit("model", "memory_budget", config.memory_budget);
   visit("model", "channels", model.num_channels);
   visit("model", "heads", model.encoder.num_heads);
   visit("model", "layers", model.num_layers);

@@ -26,7 +26,8 @@ struct EnumName {
 };
 
 constexpr std::array kGraphKinds{EnumName{actors::GraphKind::kRegional, "regional"},
-                                 EnumName{actors::GraphKind::kGlobal, "global"}};
+                                 EnumName{actors::GraphKind::kGlobal, "global"},
+                                 EnumName{actors::GraphKind::kStretched, "stretched"}};
 constexpr std::array kVariableWeights{
     EnumName{actors::VariableWeights::kOne, "one"},
     EnumName{actors::VariableWeights::kTendencyVariance, "tendency-variance"},
@@ -34,6 +35,9 @@ constexpr std::array kVariableWeights{
 
 constexpr std::array kDTypes{EnumName{DType::kFloat32, "float32"},
                              EnumName{DType::kFloat64, "float64"}};
+constexpr std::array kPrecisions{EnumName{model::Precision::kModel, "none"},
+                                 EnumName{model::Precision::kBFloat16, "bfloat16"},
+                                 EnumName{model::Precision::kFloat16, "float16"}};
 constexpr std::array kShardStrategies{EnumName{model::ShardStrategy::kEdges, "edges"},
                                       EnumName{model::ShardStrategy::kHeads, "heads"}};
 
@@ -75,6 +79,9 @@ const auto& names_of(actors::VariableWeights) {
 const auto& names_of(DType) {
   return kDTypes;
 }
+const auto& names_of(model::Precision) {
+  return kPrecisions;
+}
 const auto& names_of(model::ShardStrategy) {
   return kShardStrategies;
 }
@@ -83,12 +90,29 @@ void read(const Place& place, Nanoseconds& target) {
   target = place.parsed(parse_duration, place.text("a duration such as '60 s'"));
 }
 
+void read(const Place& place, Bytes& target) {
+  target = place.parsed(parse_bytes, place.text("an amount such as '512 MiB'"));
+}
+
 void read(const Place& place, comm::Range& target) {
   const auto& value = *place.value;
   if (!value.is_array() || value.size() != 2 || !value[0].is_integer() || !value[1].is_integer()) {
     throw place.fault("a half-open range [first, end]");
   }
   target = {value[0].as_integer(), value[1].as_integer()};
+}
+
+void read(const Place& place, actors::Region& target) {
+  const auto fault = [&] { return place.fault("[south, north, west, east] in degrees"); };
+  const auto& value = *place.value;
+  if (!value.is_array() || value.size() != 4) throw fault();
+  std::array<double, 4> degrees{};
+  for (std::size_t i = 0; i < degrees.size(); ++i) {
+    if (!value[i].is_integer() && !value[i].is_floating()) throw fault();
+    degrees[i] =
+        value[i].is_integer() ? static_cast<double>(value[i].as_integer()) : value[i].as_floating();
+  }
+  target = {degrees[0], degrees[1], degrees[2], degrees[3]};
 }
 
 template <typename Enum>
@@ -170,8 +194,15 @@ std::string write(const fs::path& value) {
 std::string write(Nanoseconds value) {
   return quoted(format_duration(value));
 }
+std::string write(Bytes value) {
+  return quoted(std::to_string(value.value));
+}
 std::string write(const comm::Range& value) {
   return "[" + std::to_string(value.begin) + ", " + std::to_string(value.end) + "]";
+}
+std::string write(const actors::Region& value) {
+  return "[" + write(value.south) + ", " + write(value.north) + ", " + write(value.west) + ", " +
+         write(value.east) + "]";
 }
 template <typename Value>
 std::string write(const std::map<std::string, Value>& value) {

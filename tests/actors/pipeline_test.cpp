@@ -136,6 +136,99 @@ TEST(Training, NoRankHoldsAnActivationOfTheWholeGrid) {
   EXPECT_EQ(num_ranks, 3);
 }
 
+/// The record of the first step's memory on rank 0.
+io::Metadata memory_of(const RunConfig& config) {
+  std::ifstream file(config.run.folder / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const auto record = io::parse_json(line);
+    if (record.has("planned_bytes") && record.at("rank").as_integer() == 0) return record;
+  }
+  ADD_FAILURE() << "no plan was recorded";
+  return {};
+}
+
+TEST(Training, TakesTheFewestChunksThatFitTheBudget) {
+  const Folder folder;
+  const auto data = write_waves(folder.path());
+  auto config = small_config(data, folder.path() / "free");
+  config.run.ranks = 2;
+  const auto reference = losses_of(config);
+  const auto free = memory_of(config);
+  EXPECT_EQ(free.at("processor_chunks").as_integer(), 0);
+  const auto budget = free.at("planned_bytes").as_integer() * 9 / 10;
+
+  config.run.folder = folder.path() / "tight";
+  config.memory_budget = Bytes{budget};
+  expect_equal(losses_of(config), reference);
+  const auto tight = memory_of(config);
+  EXPECT_LE(tight.at("planned_bytes").as_integer(), budget);
+  EXPECT_GT(tight.at("processor_chunks").as_integer() + tight.at("mapper_chunks").as_integer(), 0);
+  EXPECT_LT(tight.at("step_peak_bytes").as_integer(), free.at("step_peak_bytes").as_integer());
+
+  config.run.folder = folder.path() / "none";
+  config.memory_budget = Bytes{1000};
+  try {
+    (void)train(config);
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::kEnvironment) << error.what();
+  }
+}
+
+/// float32 losses of the small run, or those with products in a shorter type.
+std::vector<double> losses_in(model::Precision precision, int ranks) {
+  const Folder folder;
+  auto config = small_config(write_waves(folder.path()), folder.path() / "run");
+  config.dtype = DType::kFloat32;
+  config.autocast = precision;
+  config.run.ranks = ranks;
+  return losses_of(config);
+}
+
+void expect_close(const std::vector<double>& losses, const std::vector<double>& expected) {
+  ASSERT_EQ(losses.size(), expected.size());
+  for (std::size_t step = 0; step < losses.size(); ++step) {
+    EXPECT_NEAR(losses[step] / expected[step], 1, 0.03) << "step " << step;
+  }
+}
+
+TEST(Training, MultipliesInBFloat16OnAnyNumberOfRanks) {
+  const auto reference = losses_in(model::Precision::kModel, 1);
+  for (const int ranks : {1, 3}) {
+    const auto losses = losses_in(model::Precision::kBFloat16, ranks);
+    EXPECT_NE(losses, reference);
+    expect_close(losses, reference);
+  }
+}
+
+TEST(Training, MultipliesInFloat16OnAnyNumberOfRanks) {
+  const auto reference = losses_in(model::Precision::kModel, 1);
+  for (const int ranks : {1, 3}) {
+    const auto losses = losses_in(model::Precision::kFloat16, ranks);
+    // Later losses differ: which updates are skipped, while the scale of the loss is too large,
+    // depends on how many rows a rank sums.
+    EXPECT_NE(losses.front(), reference.front());
+    EXPECT_NEAR(losses.front() / reference.front(), 1, 0.03);
+    EXPECT_LT(losses.back(), losses.front());
+  }
+}
+
+TEST(Training, OnAStretchedGraphIsTheSameOnAnyNumberOfRanks) {
+  EXPECT_TRUE((Region{.south = 0, .north = 10, .west = 170, .east = -170}.contains(5, 180)));
+  EXPECT_FALSE((Region{.south = 0, .north = 10, .west = 170, .east = -170}.contains(5, 160)));
+  const Folder folder;
+  auto config = small_config(write_globe(folder.path()), folder.path() / "one");
+  config.graph.kind = GraphKind::kStretched;
+  config.graph.global.level = 0;
+  config.graph.region_level = 2;
+  config.graph.region = {.south = 20, .north = 90, .west = -20, .east = 100};
+  config.training.steps = 3;
+  const auto reference = losses_of(config);
+  config.run.folder = folder.path() / "three";
+  config.run.ranks = 3;
+  expect_equal(losses_of(config), reference);
+}
+
 TEST(Evaluation, ScoresPersistenceAsAPlainLoopDoes) {
   const Folder folder;
   auto config = small_config(write_waves(folder.path()), folder.path() / "run");

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace askos::actors {
@@ -42,10 +43,11 @@ inline float wave(std::int64_t row, int variable, int cell) {
   return static_cast<float>(280 + 10 * std::sin(phase) + 0.3 * std::cos(3.1 * phase));
 }
 
-/// Writes 40 rows of 3 variables; row 7 is missing. The third variable is a forcing if asked for.
-inline std::filesystem::path write_waves(const std::filesystem::path& folder,
-                                         bool forcing = false) {
-  io::DatasetInfo info;
+/// Writes 40 rows of 3 variables on the cells of `info`; row 7 is missing. The third variable is a
+/// forcing if asked for.
+inline std::filesystem::path write_rows(const std::filesystem::path& path,
+                                        io::DatasetInfo info,
+                                        bool forcing) {
   info.title = "waves";
   info.variables.resize(3);
   for (std::size_t v = 0; v < 3; ++v) {
@@ -58,14 +60,7 @@ inline std::filesystem::path write_waves(const std::filesystem::path& folder,
   info.first_time = io::parse_time("2000-01-01");
   info.step = io::parse_step("6h");
   info.num_rows = kRows;
-  for (int cell = 0; cell < kCells; ++cell) {
-    info.latitudes.push_back(30 + 2 * (cell / 12) + 0.01 * (cell % 5));
-    info.longitudes.push_back(-20 + 3 * (cell % 12));
-    info.grid_cells.push_back(cell);
-  }
-  info.grid_shape = {9, 12};
   info.statistics_rows = {0, kRows};
-  const auto path = folder / (forcing ? "forced.h5" : "waves.h5");
   io::DatasetWriter writer(path, info);
   io::ShardWriter shard(writer.plan(), {0, kCells});
   std::vector<float> values(3 * kCells);
@@ -81,6 +76,28 @@ inline std::filesystem::path write_waves(const std::filesystem::path& folder,
   const io::ShardResult result = shard.finish();
   writer.finish({&result, 1});
   return path;
+}
+
+inline std::filesystem::path write_waves(const std::filesystem::path& folder,
+                                         bool forcing = false) {
+  io::DatasetInfo info;
+  for (int cell = 0; cell < kCells; ++cell) {
+    info.latitudes.push_back(30 + 2 * (cell / 12) + 0.01 * (cell % 5));
+    info.longitudes.push_back(-20 + 3 * (cell % 12));
+    info.grid_cells.push_back(cell);
+  }
+  info.grid_shape = {9, 12};
+  return write_rows(folder / (forcing ? "forced.h5" : "waves.h5"), std::move(info), forcing);
+}
+
+/// The same on cells that surround the globe, along a spiral from pole to pole.
+inline std::filesystem::path write_globe(const std::filesystem::path& folder) {
+  io::DatasetInfo info;
+  for (int cell = 0; cell < kCells; ++cell) {
+    info.latitudes.push_back(std::asin((2 * cell + 1.0) / kCells - 1) * 57.29577951308232);
+    info.longitudes.push_back(std::remainder(137.508 * cell, 360));
+  }
+  return write_rows(folder / "globe.h5", std::move(info), /*forcing=*/false);
 }
 
 inline RunConfig small_config(const std::filesystem::path& data, const std::filesystem::path& run) {

@@ -3,7 +3,9 @@
 
 #include <askos/base/clock.hpp>
 #include <askos/base/shape.hpp>
+#include <askos/base/unit.hpp>
 #include <askos/comm/mesh.hpp>
+#include <askos/model/autocast.hpp>
 #include <askos/model/config.hpp>
 #include <askos/model/graph_builders.hpp>
 #include <askos/model/loss.hpp>
@@ -30,12 +32,24 @@ struct DataConfig {
   std::map<std::string, std::string> normalizers;  ///< by variable
 };
 
-enum class GraphKind { kRegional, kGlobal };
+enum class GraphKind { kRegional, kGlobal, kStretched };
+
+/// A box on the globe, in degrees; `east` below `west` spans the date line.
+struct Region {
+  double south = 0;
+  double north = 0;
+  double west = 0;
+  double east = 0;
+
+  [[nodiscard]] bool contains(double latitude, double longitude) const noexcept;
+};
 
 struct GraphConfig {
   GraphKind kind = GraphKind::kRegional;
   model::RegionalGraphOptions regional;
   model::GlobalGraphOptions global;
+  int region_level = 6;  ///< of the icosphere in the region of a stretched graph
+  Region region;
 };
 
 /// Weight of each variable in the loss.
@@ -80,6 +94,9 @@ struct TrainingConfig {
 /// Returns the most of them in any epoch.
 [[nodiscard]] int longest_rollout(const TrainingConfig& training);
 
+/// Tells whether ranks share edges in all parts of a model, as a memory plan takes for granted.
+[[nodiscard]] bool shares_edges(const model::ModelConfig& model);
+
 struct RunOptions {
   std::filesystem::path folder;
   int ranks = 1;                  ///< local ranks: threads of this process
@@ -100,6 +117,10 @@ struct RunConfig {
   GraphConfig graph;
   model::ModelConfig model;
   DType dtype = DType::kFloat32;
+  model::Precision autocast = model::Precision::kModel;  ///< of linear layers
+  /// Of one rank's tensors in a training step: the fewest chunks that fit are taken, at least those
+  /// of `model`. 0: no more than those.
+  Bytes memory_budget;
   int members = 1;  ///< of an ensemble, over all its ranks; more than 1 need noise
   TrainingConfig training;
   RunOptions run;
