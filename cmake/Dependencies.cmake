@@ -20,6 +20,7 @@ find_package(CAF COMPONENTS core io REQUIRED PATHS "${CAF_ROOT}" NO_DEFAULT_PATH
 find_package(CLI11 REQUIRED)
 find_package(toml11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(nanoflann REQUIRED)
 find_package(Qhull REQUIRED)
 

@@ -20,5 +20,6 @@ void add_break(const CommandLine& line);
 void add_credit(const CommandLine& line);
 void add_simulate(const CommandLine& line);
 void add_drain(const CommandLine& line);
+void add_trace(const CommandLine& line);
 
 }  // namespace askos::apps

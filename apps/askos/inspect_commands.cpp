@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that ask running processes: ps, top, why, dot.
-#include "command_line/progress_line.hpp"
-#include "command_line/stop_signal.hpp"
+// The commands that ask running processes: ps, why, dot.
 #include "command_line/table.hpp"
 #include "commands.hpp"
 #include "graph_options.hpp"
 #include "running_graphs.hpp"
-#include "top_text.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/dataflow/inspector.hpp>
 
-#include <poll.h>
-
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <iostream>
 #include <memory>
 
 namespace askos::apps {
 namespace {
-
-constexpr auto kRefresh = std::chrono::seconds(1);
 
 /// The state, and how long a debugger may still hold the graph.
 std::string state_of(const Json& row) {
@@ -60,44 +56,55 @@ int ps(const Selection& selection, bool json) {
   return 0;
 }
 
-void print_top(const Json& row, const Json& top, std::ostream& out) {
-  out << top.at("graph").get<std::string>() << " (pid " << row.at("pid") << ")  "
-      << top.at("state").get<std::string>() << "  " << clock_time(top.at("age_s").get<double>())
-      << "  " << fixed(top.at("packets_per_s").get<double>(), 1) << " packets/s  "
-      << top.at("why").at("phrase").get<std::string>() << "  (last "
-      << fixed(top.at("window_s").get<double>(), 1) << " s)\n\n";
-  print_stages(top, out);
-  out << "\n";
-  print_edges(top, out);
-  out << "\n" << top.at("why").at("text").get<std::string>();
+/// Reads `STAGE=2x` or `EDGE=4`.
+Json what_if_request(const std::string& change, const Selection& selection) {
+  Json request = window_request("what_if", selection);
+  const auto sign = change.rfind('=');
+  const auto subject = change.substr(0, sign);
+  auto value = sign == std::string::npos ? "" : change.substr(sign + 1);
+  const bool is_factor = value.ends_with('x');
+  if (is_factor) {
+    value.pop_back();
+  }
+  double number = 0;
+  const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool is_number = fault == std::errc() && end == value.data() + value.size();
+  if (subject.empty() || !is_number || !std::isfinite(number) || number <= 0 ||
+      (!is_factor && number != std::floor(number))) {
+    throw Error(Errc::kUsage, "no change to predict")
+        .with("what-if", change)
+        .with("expected", "STAGE=2x (twice as fast) or EDGE=4 (credit of 4)");
+  }
+  if (is_factor) {
+    request["stage"] = subject;
+    request["times"] = number;
+  } else {
+    request["edge"] = subject;
+    request["credit"] = static_cast<std::int64_t>(std::min(number, 1e9));
+  }
+  return request;
 }
 
-void top_once(const std::vector<Found>& sessions,
-              const Selection& selection,
-              bool json,
-              std::ostream& out) {
-  for (const auto& found : sessions) {
-    const Json top = ask_session(found, window_request("top", selection));
+int what_if(const Selection& selection, const std::vector<std::string>& changes, bool json) {
+  std::vector<Json> requests;
+  for (const auto& change : changes) {
+    requests.push_back(what_if_request(change, selection));
+  }
+  const auto found = find_one(selection);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const Json answer = ask_session(found, requests[i]);
     if (json) {
-      out << top.dump() << "\n";
-    } else {
-      print_top(found.row, top, out);
+      Json row{{"what_if", changes[i]}};
+      row.update(answer);
+      std::cout << row.dump() << "\n";
+      continue;
     }
-  }
-}
-
-int top(const Selection& selection, bool json, bool once) {
-  auto sessions = find_some(selection);
-  if (once || json || !stdout_is_terminal()) {
-    top_once(sessions, selection, json, std::cout);
-    return 0;
-  }
-  for (StopSignal stop; !stop.arrived() && !sessions.empty(); sessions = find_sessions(selection)) {
-    std::ostringstream screen;
-    top_once(sessions, selection, json, screen);
-    std::cout << "\x1b[H\x1b[2J" << screen.str() << std::flush;
-    pollfd entry{.fd = stop.descriptor(), .events = POLLIN, .revents = 0};
-    (void)::poll(&entry, 1, std::chrono::milliseconds(kRefresh).count());
+    const double gain = answer.at("gain").get<double>();
+    std::cout << "what if " << changes[i] << ": "
+              << fixed(answer.at("packets_per_s").get<double>(), 1) << " -> "
+              << fixed(answer.at("predicted_per_s").get<double>(), 1) << " packets/s ("
+              << (gain < 0 ? "" : "+") << fixed(100 * gain, 0) << " %), then limited by "
+              << answer.at("limit").get<std::string>() << "\n";
   }
   return 0;
 }
@@ -147,31 +154,30 @@ void add_ps(const CommandLine& line) {
   });
 }
 
-void add_top(const CommandLine& line) {
-  auto& command = *line.app.add_subcommand(
-      "top", "show where stages spend their time; refreshes on a terminal, prints once elsewhere");
-  auto selection = std::make_shared<Selection>();
-  auto once = std::make_shared<bool>(false);
-  add_selection(command, *selection);
-  command.add_flag("--once", *once, "print once on a terminal too");
-  add_common_options(command, line.common);
-  command.footer("Example: askos top --graph chain");
-  command.callback([&common = line.common, &action = line.action, selection, once] {
-    action = [&common, selection, once] { return top(*selection, common.json, *once); };
-  });
-}
-
 void add_why(const CommandLine& line) {
   auto& command = *line.app.add_subcommand(
       "why", "tell why a running graph, or one of its stages, waits: the chain to the root cause");
   auto selection = std::make_shared<Selection>();
   auto stage = std::make_shared<std::string>();
-  command.add_option("stage", *stage, "ask about this stage only")->type_name("STAGE");
+  auto changes = std::make_shared<std::vector<std::string>>();
+  auto* const about =
+      command.add_option("stage", *stage, "ask about this stage only")->type_name("STAGE");
+  command
+      .add_option("--what-if", *changes,
+                  "predict instead what a change would bring: STAGE=2x (twice as fast), EDGE=4 "
+                  "(credit of 4); several are predicted one by one")
+      ->type_name("CHANGE")
+      ->excludes(about);
   add_selection(command, *selection);
   add_common_options(command, line.common);
-  command.footer("Example: askos why sink --window 2s");
-  command.callback([&common = line.common, &action = line.action, selection, stage] {
-    action = [&common, selection, stage] { return why(*selection, *stage, common.json); };
+  command.footer(
+      "Examples: askos why sink --window 2s\n"
+      "          askos why --what-if b=2x --what-if 'a.out>b.in=4'");
+  command.callback([&common = line.common, &action = line.action, selection, stage, changes] {
+    action = [&common, selection, stage, changes] {
+      return changes->empty() ? why(*selection, *stage, common.json)
+                              : what_if(*selection, *changes, common.json);
+    };
   });
 }
 

@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_drain(line);
   add_simulate(line);
   add_launch(line);
+  add_trace(line);
   for (auto* command : app.get_subcommands({})) {
     command->group(command->get_name() == "launch" ? "Ranks as processes" : "Graphs");
   }

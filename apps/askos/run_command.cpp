@@ -10,11 +10,12 @@
 #include <askos/base/log.hpp>
 #include <askos/dataflow/inspector.hpp>
 #include <askos/dataflow/session.hpp>
+#include <askos/telemetry/run_span.hpp>
+#include <askos/telemetry/trace_files.hpp>
 
 #include <poll.h>
 
-#include <filesystem>
-#include <fstream>
+#include <array>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ struct RunOptions {
   std::string duration;  ///< empty: until the sources end
   std::string drain;     ///< empty: what the file says
   std::string trace;     ///< empty: no file
+  std::string spans;     ///< likewise
 };
 
 /// Whatever can end the time that a graph runs before its sources do.
@@ -172,18 +174,6 @@ Error describe(const dataflow::StageFailure& failure) {
   return error;
 }
 
-void write_trace(const Session& session, const std::string& path) {
-  std::ofstream file(path);
-  session.write_trace(file);
-  file.close();
-  if (!file) {
-    if (std::filesystem::is_regular_file(path)) {
-      std::filesystem::remove(path);  // half of it is no use
-    }
-    throw Error(Errc::kEnvironment, "cannot write the trace").with("path", path);
-  }
-}
-
 /// The inspector is a convenience: a run goes on without it.
 std::optional<dataflow::Inspector> open_inspector() {
   try {
@@ -195,7 +185,11 @@ std::optional<dataflow::Inspector> open_inspector() {
 }
 
 int run(const RunOptions& options, bool json) {
+  if (!options.trace.empty()) {
+    telemetry::check_trace_path(options.trace);
+  }
   StopSignal stop;
+  telemetry::RunSpan span("askos run");
   auto file = load(options.graph);
   RunLimits limits{.duration = std::nullopt,
                    .drain = options.drain.empty() ? file.drain : parse_duration(options.drain)};
@@ -214,7 +208,12 @@ int run(const RunOptions& options, bool json) {
   const Outcome outcome = run_until_end(*session, engine, limits, stop, printer);
   printer.end(*session, outcome);
   if (!options.trace.empty()) {
-    write_trace(*session, options.trace);
+    telemetry::write_trace(session->trace(), options.trace);
+  }
+  if (!options.spans.empty()) {
+    span.set("askos.graph", session->status().graph);
+    span.end(outcome.failure ? outcome.failure->error.what() : "");
+    span.append_to(options.spans);
   }
   if (outcome.failure) {
     throw describe(*outcome.failure);
@@ -239,7 +238,15 @@ void add_run(const CommandLine& line) {
       ->capture_default_str();
   command.add_option("--duration", options->duration, "drain after this time: 10s");
   command.add_option("--drain", options->drain, "deadline of a drain, instead of the file's");
-  command.add_option("--trace", options->trace, "write the newest events as Chrome trace JSON")
+  command
+      .add_option("--trace", options->trace,
+                  "write the newest events: .pftrace for Perfetto, .json for "
+                  "HolisticTraceAnalysis (one file per rank)")
+      ->type_name("FILE");
+  command
+      .add_option("--spans", options->spans,
+                  "append the run's OpenTelemetry span as OTLP/JSON; it continues the trace that "
+                  "TRACEPARENT names")
       ->type_name("FILE");
   add_common_options(command, line.common);
   command.footer(

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "call.hpp"
+#include "traced_call.hpp"
+
+#include <askos/telemetry/ledger.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -67,7 +70,10 @@ class CallingCommunicator : public Communicator {
   WorkPtr checked(Call call) {
     check(call, rank(), size());
     bytes_sent_.fetch_add(sent_bytes(call), std::memory_order_relaxed);
-    return enter(std::move(call));
+    const TracedCall traced{call.kind, name(), num_entered_++};
+    // Whoever moves bytes in here communicates, it does not compute.
+    const telemetry::ScopedState state(telemetry::State::kWaitComm);
+    return traced.follow(enter(std::move(call)));
   }
 
   static std::vector<std::int64_t> copy(std::span<const std::int64_t> counts) {
@@ -75,6 +81,7 @@ class CallingCommunicator : public Communicator {
   }
 
   std::atomic<std::int64_t> bytes_sent_{0};
+  std::uint32_t num_entered_ = 0;  // place of the next call in the group's order
 };
 
 }  // namespace askos::comm

@@ -4,6 +4,8 @@
 #include "futex.hpp"
 #include "local_move.hpp"
 
+#include <askos/telemetry/trace_ring.hpp>
+
 #include <thread>
 
 namespace askos::comm {
@@ -47,6 +49,9 @@ void LocalCollective::help() noexcept {
 }
 
 void LocalCollective::publish(State state) noexcept {
+  if (state == State::kDone) {
+    finished_.store(telemetry::ticks(), std::memory_order_relaxed);
+  }
   // A thread that blocks after this load finds the new state instead.
   state_.store(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
   if (num_blocked_.load(std::memory_order_seq_cst) > 0) {

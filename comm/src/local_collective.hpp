@@ -55,6 +55,10 @@ class LocalCollective {
 
   /// Tells whether a wait would return at once.
   [[nodiscard]] bool is_over() const noexcept;
+  /// The tick at which it was done; 0 before.
+  [[nodiscard]] std::uint64_t finished_at() const noexcept {
+    return finished_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] bool has_failed() const noexcept { return state() == State::kFailed; }
   /// Blocks until it is over, helping where it can. Returns false if ranks are still missing after
   /// `timeout`.
@@ -76,8 +80,9 @@ class LocalCollective {
 
   EnteredCalls entered_;
   std::atomic<std::uint32_t> state_{0};
-  std::atomic<int> num_waiting_{0};  // threads in `wait`
-  std::atomic<int> num_blocked_{0};  // those of them that look no more
+  std::atomic<std::uint64_t> finished_{0};  // in ticks
+  std::atomic<int> num_waiting_{0};         // threads in `wait`
+  std::atomic<int> num_blocked_{0};         // those of them that look no more
   std::atomic<int> next_part_{0};
   std::atomic<int> num_parts_done_{0};
 };

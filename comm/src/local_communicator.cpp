@@ -14,7 +14,7 @@ namespace {
 using telemetry::ScopedState;
 using telemetry::State;
 
-class LocalWork final : public Work {
+class LocalWork final : public TimedWork {
  public:
   LocalWork(std::shared_ptr<LocalGroup> group, std::shared_ptr<LocalCollective> collective) noexcept
       : group_(std::move(group)), collective_(std::move(collective)) {}
@@ -27,6 +27,9 @@ class LocalWork final : public Work {
   }
 
   [[nodiscard]] bool done() const noexcept override { return collective_->is_over(); }
+  [[nodiscard]] std::uint64_t finished_at() const noexcept override {
+    return collective_->finished_at();
+  }
 
   void wait() override {
     if (collective_->is_over()) {

@@ -273,12 +273,6 @@ Outcome Execution::gather_outcome() const {
   return outcome;
 }
 
-void Execution::write_trace(const std::filesystem::path& path) const {
-  std::vector<telemetry::TraceTrack> tracks;
-  for (const auto& runner : runners_) tracks.push_back({runner->rank().value, runner->name()});
-  telemetry::write_chrome_trace(trace_, tracks, path);
-}
-
 SessionStatus Execution::status() const {
   SessionStatus status;
   const auto& ranks = plan_.ranks();
@@ -308,12 +302,19 @@ SessionStatus Execution::status() const {
   return status;
 }
 
-void Execution::write_trace(std::ostream& out) const {
-  std::vector<telemetry::TraceTrack> tracks;
+telemetry::Trace Execution::trace_since(Nanoseconds since) const {
+  const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
+  const Nanoseconds offset = unix_now - std::chrono::steady_clock::now().time_since_epoch();
+  telemetry::Trace trace{.graph = plan_.ranks().empty() ? "" : plan_.ranks().front().name(),
+                         .unix_offset_ns = offset.count(),
+                         .events = trace_.events(since)};
   for (const auto& runner : runners_) {
-    tracks.push_back({.rank = runner->rank().value, .name = runner->name()});
+    trace.tracks.push_back({.rank = runner->rank().value, .name = runner->name()});
   }
-  telemetry::write_chrome_trace(trace_, tracks, out);
+  for (const auto& edge : edges_) {
+    trace.edges.push_back({edge.name, edge.producer, edge.consumer});
+  }
+  return trace;
 }
 
 }  // namespace askos::dataflow

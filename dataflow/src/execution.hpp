@@ -16,7 +16,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -55,8 +54,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   /// The outcome as it would be now: what is left on edges is undelivered.
   [[nodiscard]] Outcome preliminary_outcome() const;
   [[nodiscard]] SessionStatus status() const;
-  void write_trace(std::ostream& out) const;
-  void write_trace(const std::filesystem::path& path) const;
+  [[nodiscard]] telemetry::Trace trace_since(Nanoseconds since) const;
   /// Is called once, on the thread that ends the last stage; at once if it has ended.
   void when_done(std::function<void(const Outcome&)> callback);
   [[nodiscard]] int event_descriptor() const noexcept { return event_descriptor_; }

@@ -2,22 +2,27 @@
 #include "inspector_verbs.hpp"
 
 #include "inspector_request.hpp"
+#include "state_strip.hpp"
 #include "status_json.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/base/nearest_name.hpp>
 #include <askos/dataflow/inspector.hpp>
 #include <askos/dataflow/why.hpp>
+#include <askos/telemetry/overlap.hpp>
+#include <askos/telemetry/trace.hpp>
 
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 
 namespace askos::dataflow {
 namespace {
 
 constexpr int kProtocol = 1;
+constexpr Nanoseconds kStripTime = std::chrono::seconds(10);
+constexpr std::int64_t kMostColumns = 200;
+constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // milliseconds; adding it to now is safe
 
 Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
   Json rows = Json::array();
@@ -43,7 +48,15 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
 Json top(const Request& request, const std::vector<InspectedSession>& sessions) {
   const InspectedSession& inspected = chosen_session(request, sessions);
   const auto [before, after] = look_back(inspected, request);
-  return change_json(inspected.session->plan(), before, after);
+  Json json = change_json(inspected.session->plan(), before, after);
+  if (const auto columns = request.integer("strip", 0); columns > 0) {
+    const auto strips = state_strips(inspected.history, after, kStripTime,
+                                     static_cast<int>(std::min(columns, kMostColumns)));
+    for (std::size_t i = 0; i < strips.size(); ++i) {
+      json["stages"][i]["strip"] = strips[i];
+    }
+  }
+  return json;
 }
 
 Json why_verb(const Request& request, const std::vector<InspectedSession>& sessions) {
@@ -82,9 +95,15 @@ Json dot(const Request& request, const std::vector<InspectedSession>& sessions) 
 }
 
 Json trace(const Request& request, const std::vector<InspectedSession>& sessions) {
-  std::ostringstream text;
-  chosen_session(request, sessions).session->write_trace(text);
-  return Json::parse(text.str());
+  const Nanoseconds now = steady_clock().now();
+  const std::chrono::milliseconds last(
+      std::clamp<std::int64_t>(request.integer("last_ms", kLongest), 1, kLongest));
+  const Nanoseconds since(request.integer("since_ns", (now - last).count()));
+  const auto trace = chosen_session(request, sessions).session->trace(since);
+  Json json = Json::parse(telemetry::to_json(trace));
+  json["now_ns"] = now.count();
+  json["overlap"] = overlap_json(telemetry::overlaps(trace));
+  return json;
 }
 
 std::vector<Verb> all_verbs() {

@@ -25,9 +25,8 @@ class SerialSession final : public Session, private Scheduler {
   [[nodiscard]] Outcome drain(Nanoseconds deadline) override;
   void stop(std::optional<StageFailure> reason) override;
   [[nodiscard]] SessionStatus status() const override { return execution_->status(); }
-  void write_trace(std::ostream& out) const override { execution_->write_trace(out); }
-  void write_trace(const std::filesystem::path& path) const override {
-    execution_->write_trace(path);
+  [[nodiscard]] telemetry::Trace trace(Nanoseconds since) const override {
+    return execution_->trace_since(since);
   }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution_->plan(); }
   [[nodiscard]] Control& control() const noexcept override { return execution_->control(); }

@@ -4,6 +4,8 @@
 #include "fault_injector.hpp"
 #include "stage_runner.hpp"
 
+#include <askos/telemetry/profiler_range.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -76,6 +78,7 @@ bool StageRunner::begin_run() {
 
 void StageRunner::run_once() {
   be_busy();
+  const telemetry::ProfilerRange range(node_.name.c_str());
   try {
     if (options_.faults != nullptr && is_faulty()) return;
     stage_.run(*this);

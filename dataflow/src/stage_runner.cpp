@@ -102,8 +102,8 @@ void StageRunner::interrupt() noexcept {
 Activation StageRunner::activate() {
   num_activations_.fetch_add(1, std::memory_order_relaxed);
   state_.store(RunState::kRunning);
-  const telemetry::CurrentLedger account(options_.ledger ? &ledger_ : nullptr);
   ring_ = options_.ledger ? &execution_.trace().ring() : nullptr;
+  const telemetry::CurrentLedger account(options_.ledger ? &ledger_ : nullptr, ring_, index_);
   lazy_ = false;
   int num_runs = 0;
   began_ = clock().now();

@@ -138,6 +138,19 @@ Json why_json(const WhyReport& report) {
           {"text", to_text(report)}};
 }
 
+Json overlap_json(const std::vector<telemetry::Overlap>& overlaps) {
+  Json json = Json::array();
+  for (const auto& overlap : overlaps) {
+    json.push_back({{"rank", overlap.rank},
+                    {"communication_s", seconds(overlap.communication)},
+                    {"overlapped_s", seconds(overlap.overlapped)},
+                    {"exposed_s", seconds(overlap.exposed())},
+                    {"fraction", overlap.fraction()},
+                    {"busy_s", seconds(overlap.busy)}});
+  }
+  return json;
+}
+
 Json change_json(const Plan& plan, const SessionStatus& before, const SessionStatus& after) {
   const double window = seconds(after.age - before.age);
   Json stages = Json::array();

@@ -3,6 +3,7 @@
 
 #include <askos/dataflow/status.hpp>
 #include <askos/dataflow/why.hpp>
+#include <askos/telemetry/overlap.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,9 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json status_json(const SessionStatus& status);
 
 [[nodiscard]] Json why_json(const WhyReport& report);
+
+/// How much of each rank's communication was hidden behind work.
+[[nodiscard]] Json overlap_json(const std::vector<telemetry::Overlap>& overlaps);
 
 /// What changed between two readings, and why stages waited.
 [[nodiscard]] Json change_json(const Plan& plan,

@@ -4,6 +4,7 @@
 // accesses without fences (Boehm, "Can seqlocks get along with programming language memory
 // models?", MSPC 2012).
 #include <askos/telemetry/ledger.hpp>
+#include <askos/telemetry/trace_ring.hpp>
 
 namespace askos::telemetry {
 namespace {
@@ -12,7 +13,7 @@ constexpr std::array<std::string_view, kNumStates> kNames{
     "busy.cpu", "busy.gpu", "wait.input", "wait.credit", "wait.comm",
     "wait.io",  "wait.mem", "wait.sched", "paused",      "off"};
 
-thread_local Ledger* current_ledger = nullptr;
+thread_local CurrentLedger::Account current;
 
 }  // namespace
 
@@ -57,24 +58,53 @@ LedgerReading Ledger::read() const noexcept {
   return reading;
 }
 
-CurrentLedger::CurrentLedger(Ledger* ledger) noexcept : former_(current_ledger) {
-  current_ledger = ledger;
+CurrentLedger::CurrentLedger(Ledger* ledger, TraceRing* ring, std::uint16_t stage) noexcept
+    : former_(current) {
+  current = {ledger, ring, stage};
 }
 
 CurrentLedger::~CurrentLedger() {
-  current_ledger = former_;
+  current = former_;
 }
 
-ScopedState::ScopedState(State state) noexcept : ledger_(current_ledger) {
-  if (ledger_ != nullptr) {
-    former_ = ledger_->enter(state);
+ScopedState::ScopedState(State state) noexcept : account_(current), state_(state) {
+  if (account_.ledger != nullptr) {
+    former_ = account_.ledger->enter(state);
+  }
+  if (account_.ring != nullptr) {
+    began_ = ticks();
   }
 }
 
 ScopedState::~ScopedState() {
-  if (ledger_ != nullptr) {
-    ledger_->enter(former_);
+  if (account_.ring != nullptr) {
+    const auto now = ticks();
+    account_.ring->record({.end = now,
+                           .stage = account_.stage,
+                           .kind = TraceKind::kWait,
+                           .flags = static_cast<std::uint8_t>(state_),
+                           .duration = now - began_});
   }
+  if (account_.ledger != nullptr) {
+    account_.ledger->enter(former_);
+  }
+}
+
+void record_collective(std::uint8_t operation,
+                       std::uint64_t group,
+                       std::uint32_t sequence,
+                       std::uint64_t began,
+                       std::uint64_t ended) noexcept {
+  if (current.ring == nullptr) {
+    return;
+  }
+  current.ring->record({.end = ended,
+                        .stage = current.stage,
+                        .kind = TraceKind::kCollective,
+                        .flags = operation,
+                        .detail = sequence,
+                        .id = group,
+                        .duration = ended - began});
 }
 
 }  // namespace askos::telemetry

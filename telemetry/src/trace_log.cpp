@@ -2,6 +2,7 @@
 #include <askos/telemetry/trace_log.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace askos::telemetry {
 namespace {
@@ -35,16 +36,36 @@ TraceRing& TraceLog::ring() {
   return *remembered.ring;
 }
 
-std::vector<TraceRecord> TraceLog::snapshot() const {
-  std::vector<TraceRecord> all;
+std::vector<TraceEvent> TraceLog::events(Nanoseconds since) const {
+  const double ns = nanoseconds_per_tick();
+  const Nanoseconds origin = origin_time_.time_since_epoch();
+  const auto since_tick = since <= origin
+                              ? 0
+                              : origin_ + static_cast<std::uint64_t>(
+                                              static_cast<double>((since - origin).count()) / ns);
+  std::vector<TraceEvent> all;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [thread, ring] : rings_) {
-      const auto records = ring.snapshot();
-      all.insert(all.end(), records.begin(), records.end());
+      for (const auto& record : ring.snapshot(since_tick)) {
+        // A tick may be a little older than the log. Rounding is monotone, so what nests in ticks
+        // nests in nanoseconds.
+        const auto time_of = [&](std::uint64_t tick) {
+          const auto passed = static_cast<std::int64_t>(tick - origin_);
+          return origin.count() + std::llround(static_cast<double>(passed) * ns);
+        };
+        const auto start = time_of(record.end - record.duration);
+        all.push_back({.start_ns = start,
+                       .duration_ns = time_of(record.end) - start,
+                       .track = record.stage,
+                       .kind = record.kind,
+                       .flags = record.flags,
+                       .detail = record.detail,
+                       .id = record.id});
+      }
     }
   }
-  std::ranges::stable_sort(all, {}, &TraceRecord::end);
+  std::ranges::stable_sort(all, {}, &TraceEvent::end_ns);
   return all;
 }
 

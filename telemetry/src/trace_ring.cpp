@@ -11,6 +11,10 @@ namespace {
 
 using Words = std::array<std::uint64_t, 4>;
 
+/// Records are nearly in order of their ends: a collective may be recorded long after its end. So
+/// many older ones in a row, and there is nothing newer before them.
+constexpr int kOldInARow = 64;
+
 }  // namespace
 
 TraceRing::TraceRing(std::size_t capacity)
@@ -28,26 +32,33 @@ void TraceRing::record(const TraceRecord& record) noexcept {
   written_.store(index + 1, std::memory_order_release);
 }
 
-std::vector<TraceRecord> TraceRing::snapshot() const {
+TraceRecord TraceRing::copy(std::uint64_t index) const noexcept {
+  const auto& slot = slots_[index & mask_];
+  Words words{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    words[i] = slot[i].load(std::memory_order_acquire);
+  }
+  return std::bit_cast<TraceRecord>(words);
+}
+
+std::vector<TraceRecord> TraceRing::snapshot(std::uint64_t since) const {
   const auto capacity = mask_ + 1;
   const auto end = written_.load(std::memory_order_acquire);
-  auto begin = end > capacity ? end - capacity : 0;
+  const auto begin = end > capacity ? end - capacity : 0;
   std::vector<TraceRecord> records;
-  records.reserve(end - begin);
-  for (auto index = begin; index < end; ++index) {
-    const auto& slot = slots_[index & mask_];
-    Words words{};
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      words[i] = slot[i].load(std::memory_order_acquire);
-    }
-    records.push_back(std::bit_cast<TraceRecord>(words));
+  auto index = end;
+  for (int num_old = 0; index > begin && num_old < kOldInARow;) {
+    const auto record = copy(--index);
+    num_old = record.end > since ? 0 : num_old + 1;
+    records.push_back(record);
   }
   const auto begun = begun_.load(std::memory_order_relaxed);
   const auto first_kept = std::min(end, begun > capacity ? begun - capacity : 0);
-  if (first_kept > begin) {
-    records.erase(records.begin(),
-                  records.begin() + static_cast<std::ptrdiff_t>(first_kept - begin));
+  if (first_kept > index) {
+    records.resize(end - first_kept);
   }
+  std::erase_if(records, [=](const auto& record) { return record.end <= since; });
+  std::ranges::reverse(records);
   return records;
 }
 

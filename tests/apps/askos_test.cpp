@@ -56,7 +56,7 @@ TEST_F(AskosTest, ListsItsCommandsAndThoseOfTheProgramsBesideIt) {
   const auto help = run({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   for (const char* verb : {"run", "check", "ps", "top", "why", "dot", "import", "verify", "train",
-                           "evaluate", "forecast"}) {
+                           "evaluate", "forecast", "trace"}) {
     EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + verb + " "));
   }
   EXPECT_EQ(run({"--version"}).out, "askos " ASKOS_VERSION "\n");
@@ -157,17 +157,54 @@ TEST_F(AskosTest, WritesATraceOnRequest) {
   std::ifstream file(path);
   EXPECT_FALSE(json::parse(file)["traceEvents"].empty());
 
-  const auto full = run({"run", kGraphs + "burst.toml", "--trace", "/dev/full"});
-  EXPECT_EQ(full.exit_code, 6);
-  EXPECT_EQ(full.err, "askos: error: cannot write the trace: path=/dev/full\n");
-  EXPECT_TRUE(std::filesystem::exists("/dev/full"));
+  const auto nameless = run({"run", kGraphs + "burst.toml", "--trace", "trace.dat"});
+  EXPECT_EQ(nameless.exit_code, 2);
+  EXPECT_EQ(nameless.out, "");  // refused before it ran
+  EXPECT_EQ(nameless.err,
+            "askos: error: the name of a trace tells its format by its extension: file=trace.dat, "
+            "expected='.pftrace (Perfetto) or .json (Kineto)'\n");
 
   const auto cut = folder_.path() / "cut.json";
   const auto ended = run_with_small_files(
       4, ASKOS_PROGRAM, {"run", kGraphs + "burst.toml", "--trace", cut.string()}, folder_.path());
   EXPECT_EQ(ended.exit_code, 6);
-  EXPECT_EQ(ended.err, "askos: error: cannot write the trace: path=" + cut.string() + "\n");
+  EXPECT_EQ(ended.err, "askos: error: cannot write the trace: file=" + cut.string() + "\n");
   EXPECT_FALSE(std::filesystem::exists(cut));
+}
+
+TEST_F(AskosTest, WritesATraceOfARunningGraph) {
+  const auto program = begin_endless();
+  const auto perfetto = (folder_.path() / "live.pftrace").string();
+  json written;
+  do {
+    written = run_json({"trace", "--last", "5s", "-o", perfetto});
+  } while (written["events"] == 0);
+  EXPECT_EQ(written["files"], json({perfetto}));
+  EXPECT_EQ(written["bytes"], std::filesystem::file_size(perfetto));
+  EXPECT_EQ(written["overlap"][0]["communication_s"], 0.0);  // no collectives in it
+
+  const auto kineto = (folder_.path() / "live.json").string();
+  EXPECT_THAT(run({"trace", "-o", kineto}).out, AllOf(HasSubstr(kineto), HasSubstr(" events, ")));
+  std::ifstream file(kineto);
+  EXPECT_EQ(json::parse(file)["distributedInfo"]["rank"], 0);
+
+  const auto nowhere = run({"trace", "-o", "/nowhere/x.json"});
+  EXPECT_EQ(nowhere.exit_code, 6);
+  EXPECT_EQ(nowhere.err, "askos: error: cannot write the trace: file=/nowhere/x.json\n");
+}
+
+TEST_F(AskosTest, LeavesASpanThatContinuesTheCallersTrace) {
+  const auto spans = (folder_.path() / "spans.jsonl").string();
+  const std::string trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const auto ended =
+      Program(ASKOS_PROGRAM, {"run", kGraphs + "burst.toml", "--spans", spans}, folder_.path(),
+              {"TRACEPARENT=00-" + trace_id + "-00f067aa0ba902b7-01"})
+          .wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  std::ifstream file(spans);
+  const auto span = json::parse(file)["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+  EXPECT_EQ(span["traceId"], trace_id);
+  EXPECT_EQ(span["name"], "askos run");
 }
 
 TEST_F(AskosTest, ReportsAFailedStageAndHeedsItsPolicy) {
@@ -219,6 +256,19 @@ TEST_F(AskosTest, AnswersQuestionsAboutARunningGraph) {
   EXPECT_THAT(run({"top"}).out, AllOf(HasSubstr("STAGE"), HasSubstr("source.out>a.in")));
   EXPECT_EQ(run_json({"top"})["stages"].size(), 5U);
   EXPECT_THAT(run({"dot"}).out, HasSubstr("\"a (work)\""));
+
+  const auto what_if = run({"why", "--what-if", "b=2x", "--what-if", "a.out>b.in=8"});
+  EXPECT_EQ(what_if.exit_code, 0) << what_if.err;
+  EXPECT_THAT(what_if.out, AllOf(HasSubstr("what if b=2x: "), HasSubstr("packets/s (+"),
+                                 HasSubstr("\nwhat if a.out>b.in=8: "), HasSubstr("limited by b")));
+  EXPECT_GT(run_json({"why", "--what-if", "b=2x"})["gain"].get<double>(), 0.5);
+  for (const char* change : {"b", "b=x", "b=0x", "b=nanx", "a.out>b.in=1.5", "=2x", "b=-1x"}) {
+    const auto refused = run({"why", "--what-if", change});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_EQ(refused.err, "askos: error: no change to predict: what-if=" + std::string(change) +
+                               ", expected='STAGE=2x (twice as fast) or EDGE=4 (credit of 4)'\n");
+  }
+  EXPECT_THAT(run({"why", "--what-if", "bb=2x"}).err, HasSubstr("nearest=b"));
 
   const auto unknown = run({"why", "sorce"});
   EXPECT_EQ(unknown.exit_code, 2);
@@ -301,6 +351,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"MissingArgument", {"run"}, "", 2, "graph is required"},
         BadInput{"UnknownEngine", {"run", "FILE", "--engine", "gpu"}, kGraph, 2, "gpu"},
         BadInput{"UnknownLogLevel", {"run", "FILE", "--log-level", "loud"}, kGraph, 2, "loud"},
+        BadInput{"TraceOfAnotherFormat", {"trace", "-o", "x.txt"}, "", 2, "file=x.txt, expected="},
+        BadInput{"TraceOfNothing", {"trace", "-o", "x.json"}, "", 2, "no running graph to ask"},
         BadInput{"BadDuration", {"run", "FILE", "--duration", "5"}, kGraph, 2, "not a duration"},
         BadInput{"MissingFile", {"run", "/nonexistent/g.toml"}, "", 2, "path=/nonexistent/g.toml"},
         BadInput{"NotToml", {"check", "FILE"}, "graph = \n", 2, "bad.toml:1"},

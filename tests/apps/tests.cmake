@@ -84,3 +84,21 @@ else()
     "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
   set_tests_properties(DeviceParity PROPERTIES LABELS "apps;gpu" SKIP_REGULAR_EXPRESSION "skipped:")
 endif()
+
+# Tests in Python, which need no package of it. 77: skipped, with the reason as their output.
+function(askos_add_python_test name script interpreter)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "LABELS;ARGUMENTS")
+  add_test(NAME ${name} COMMAND "${interpreter}" "${CMAKE_CURRENT_SOURCE_DIR}/apps/${script}" ${arg_ARGUMENTS})
+  set_tests_properties(${name} PROPERTIES LABELS "apps;${arg_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT 300
+                       ENVIRONMENT "PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/apps;PYTHONDONTWRITEBYTECODE=1")
+endfunction()
+set(pictures "${PROJECT_BINARY_DIR}/pictures")
+askos_add_python_test(Top.FillsATerminalUntilQ top_test.py "${Python3_EXECUTABLE}"
+  ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" "${pictures}")
+if(ASKOS_WITH_TORCH)
+  set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
+      "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
+  askos_add_python_test(Storm.TracesAreReadByOtherTools trace_readers_test.py "${ASKOS_READERS_PYTHON}"
+    LABELS slow
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples")
+endif()

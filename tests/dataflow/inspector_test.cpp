@@ -91,7 +91,8 @@ TEST_F(InspectorTest, AnswersEveryVerb) {
 
   const auto trace = ask_json(inspector, {{"verb", "trace"}});
   EXPECT_EQ(trace["ok"], true);
-  EXPECT_FALSE(trace["result"]["traceEvents"].empty());
+  EXPECT_FALSE(trace["result"]["events"].empty());
+  EXPECT_EQ(trace["result"]["overlap"].size(), 1U);  // one rank
   session->stop();
 }
 

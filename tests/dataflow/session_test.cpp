@@ -6,10 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <poll.h>
 
-#include <fstream>
 #include <future>
 #include <latch>
 #include <numeric>
@@ -254,21 +252,23 @@ TEST_P(SessionTest, RaisesItsEventWhenItHasEnded) {
   EXPECT_EQ(poll(&descriptor, 1, 0), 1);
 }
 
-TEST_P(SessionTest, WritesAChromeTraceOfItsStages) {
+TEST_P(SessionTest, TracesTheRunsOfItsStages) {
+  const auto before = steady_clock().now();
   const auto session = begin(chain(test::make_list(), 100, 4));
   ASSERT_TRUE(session->wait(kLong));
-  const auto path = std::filesystem::path(::testing::TempDir()) /
-                    ("trace_" + std::to_string(::getpid()) + ".json");
-  session->write_trace(path);
-  const auto trace = nlohmann::json::parse(std::ifstream(path));
-  std::filesystem::remove(path);
-  std::int64_t runs = 0;
-  for (const auto& event : trace.at("traceEvents")) {
-    if (event.value("name", "") == "twice" && event["ph"] == "X") {
-      runs += event["args"]["runs"].get<std::int64_t>();
+  const auto trace = session->trace();
+  std::uint32_t runs = 0;
+  for (const auto& event : trace.events) {
+    EXPECT_GE(event.start_ns, before.count());
+    EXPECT_LE(event.end_ns(), steady_clock().now().count());
+    if (event.kind == telemetry::TraceKind::kRun && trace.tracks[event.track].name == "twice") {
+      runs += event.detail;
     }
   }
-  EXPECT_EQ(runs, 100);
+  EXPECT_EQ(runs, 100U);
+  ASSERT_FALSE(trace.edges.empty());
+  EXPECT_EQ(trace.tracks.at(trace.edges.back().producer).name, "twice");
+  EXPECT_TRUE(session->trace(steady_clock().now()).events.empty());
 }
 
 TEST_P(SessionTest, SeveralSessionsShareAProcess) {

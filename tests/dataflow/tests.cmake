@@ -19,6 +19,7 @@ askos_add_test(dataflow/why_corpus_test LIBRARIES askos::dataflow)
 target_sources(dataflow_why_corpus_test PRIVATE dataflow/support/stall_corpus.cpp)
 target_compile_definitions(dataflow_why_corpus_test PRIVATE
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+askos_add_test(dataflow/state_strip_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/simulation_test LIBRARIES askos::dataflow)
 target_compile_definitions(dataflow_simulation_test PRIVATE
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <askos/base/error.hpp>
+#include <askos/base/clock.hpp>
 #include <askos/telemetry/ledger.hpp>
 #include <askos/telemetry/trace_log.hpp>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include <sstream>
 #include <thread>
 
 namespace askos::telemetry {
@@ -59,50 +57,55 @@ TEST(TraceLog, GivesEachThreadARingOfItsOwn) {
   std::thread([&] { EXPECT_NE(mine, &log.ring()); }).join();
 }
 
+TEST(TraceRing, ReturnsWhatEndedAfterATickThoughSomeEndedLateInOrder) {
+  TraceRing ring(256);
+  for (const std::uint64_t end : {10, 20, 30, 15, 40}) ring.record(numbered(end));
+  std::vector<std::uint64_t> ends;
+  for (const auto& record : ring.snapshot(18)) ends.push_back(record.end);
+  EXPECT_EQ(ends, (std::vector<std::uint64_t>{20, 30, 40}));
+}
+
 TEST(TraceLog, SortsTheRecordsOfAllThreads) {
   TraceLog log(16);
-  log.ring().record(numbered(3));
-  std::thread([&] { log.ring().record(numbered(2)); }).join();
-  log.ring().record(numbered(4));
+  const auto now = ticks();
+  const auto record = [&](std::uint64_t id) { log.ring().record({.end = now + id, .id = id}); };
+  record(3);
+  std::thread([&] { record(2); }).join();
+  record(4);
   std::vector<std::uint64_t> ids;
-  for (const auto& record : log.snapshot()) ids.push_back(record.id);
+  for (const auto& event : log.events()) ids.push_back(event.id);
   EXPECT_EQ(ids, (std::vector<std::uint64_t>{2, 3, 4}));
 }
 
-TEST(ChromeTrace, NamesTracksAndEvents) {
+TEST(TraceLog, TellsTimesOfTheSteadyClock) {
+  const auto before = steady_clock().now();
   TraceLog log(16);
+  const auto begin = ticks();
+  for (int i = 0; i < 1000; ++i) (void)ticks();
   const auto end = ticks();
-  log.ring().record({.end = end, .stage = 1, .id = 42, .duration = end - log.origin()});
-  log.ring().record({.end = end,
-                     .stage = 0,
-                     .kind = TraceKind::kWait,
-                     .flags = static_cast<std::uint8_t>(State::kWaitCredit),
-                     .detail = 3,
-                     .duration = 0});
-  std::ostringstream out;
-  write_chrome_trace(log, {{0, "read \"x\""}, {2, "part"}}, out);
-  const auto trace = nlohmann::json::parse(out.str());
-  const auto& events = trace.at("traceEvents");
-  ASSERT_EQ(events.size(), 4U);
-  EXPECT_EQ(events[0]["args"]["name"], "read \"x\"");
-  EXPECT_EQ(events[1]["pid"], 2);
-  const auto& run = events[2];
-  EXPECT_EQ(run["name"], "part");
-  EXPECT_EQ(run["args"]["sample"], 42);
-  EXPECT_DOUBLE_EQ(run["ts"].get<double>(), 0.0);  // it began with the log
-  const auto& wait = events[3];
-  EXPECT_EQ(wait["name"], "wait.credit");
-  EXPECT_EQ(wait["args"]["at"], 3);
+  log.ring().record({.end = end, .duration = end - begin});
+  const auto events = log.events(before);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_GE(events[0].start_ns, before.count());
+  EXPECT_GT(events[0].duration_ns, 0);
+  // Ticks are told from the steady clock by what passed since the log was made: a microsecond of
+  // error in either reading.
+  EXPECT_LE(events[0].end_ns(), steady_clock().now().count() + 1000);
+  EXPECT_TRUE(log.events(steady_clock().now() + std::chrono::hours(1)).empty());
 }
 
-TEST(ChromeTrace, ReportsAFileThatCannotBeWritten) {
-  const TraceLog log(2);
-  try {
-    write_chrome_trace(log, {}, std::filesystem::path("/nowhere/trace.json"));
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Errc::kEnvironment);
+TEST(ScopedState, RecordsItsTimeAsAWaitOfTheStage) {
+  TraceLog log(16);
+  {
+    const CurrentLedger current(nullptr, &log.ring(), 7);
+    const ScopedState wait(State::kWaitIo);
   }
+  const ScopedState nowhere(State::kWaitIo);
+  const auto events = log.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].track, 7);
+  EXPECT_EQ(events[0].kind, TraceKind::kWait);
+  EXPECT_EQ(events[0].flags, static_cast<std::uint8_t>(State::kWaitIo));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include "combine.hpp"
 
+#include <askos/telemetry/trace_ring.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -283,6 +285,7 @@ void MpiCollective::finish() {
   }
   scratch_.reset();
   letters_.reset();
+  finished_.store(telemetry::ticks(), std::memory_order_relaxed);
   state_.store(State::kDone, std::memory_order_release);
 }
 

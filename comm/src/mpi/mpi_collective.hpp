@@ -37,7 +37,7 @@ struct Wire {
 /// all_reduce of much data has two rounds. Sums are made in rank order
 /// in either case, so the bits are those of the local backend.
 ///
-/// All but `is_over` and `has_failed` need the group's lock.
+/// All but `is_over`, `has_failed` and `finished_at` need the group's lock.
 class MpiCollective {
  public:
   enum class State : std::uint32_t { kMoving, kDone, kFailed };
@@ -57,6 +57,11 @@ class MpiCollective {
 
   [[nodiscard]] bool is_over() const noexcept { return state() != State::kMoving; }
   [[nodiscard]] bool has_failed() const noexcept { return state() == State::kFailed; }
+
+  /// The tick at which it was done; 0 before.
+  [[nodiscard]] std::uint64_t finished_at() const noexcept {
+    return finished_.load(std::memory_order_relaxed);
+  }
 
   [[nodiscard]] std::int64_t sequence() const noexcept { return sequence_; }
   [[nodiscard]] const Call& call() const noexcept { return call_; }
@@ -88,6 +93,7 @@ class MpiCollective {
   Call call_;
   int free_context_;
   std::atomic<State> state_{State::kMoving};
+  std::atomic<std::uint64_t> finished_{0};  // in ticks
   int round_ = 1;
   int num_rounds_ = 1;
   int num_letters_due_ = 0;

@@ -16,7 +16,7 @@ namespace {
 using telemetry::ScopedState;
 using telemetry::State;
 
-class MpiWork final : public Work {
+class MpiWork final : public TimedWork {
  public:
   MpiWork(std::shared_ptr<MpiGroup> group, std::shared_ptr<MpiCollective> collective) noexcept
       : group_(std::move(group)), collective_(std::move(collective)) {}
@@ -29,6 +29,9 @@ class MpiWork final : public Work {
   }
 
   [[nodiscard]] bool done() const noexcept override { return collective_->is_over(); }
+  [[nodiscard]] std::uint64_t finished_at() const noexcept override {
+    return collective_->finished_at();
+  }
 
   void wait() override {
     if (collective_->is_over()) {

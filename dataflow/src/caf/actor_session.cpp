@@ -77,9 +77,8 @@ class ActorSession final : public Session {
   }
 
   [[nodiscard]] SessionStatus status() const override { return execution().status(); }
-  void write_trace(std::ostream& out) const override { execution().write_trace(out); }
-  void write_trace(const std::filesystem::path& path) const override {
-    execution().write_trace(path);
+  [[nodiscard]] telemetry::Trace trace(Nanoseconds since) const override {
+    return execution().trace_since(since);
   }
   [[nodiscard]] const Plan& plan() const noexcept override { return execution().plan(); }
   [[nodiscard]] Control& control() const noexcept override { return execution().control(); }

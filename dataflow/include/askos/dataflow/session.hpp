@@ -5,9 +5,8 @@
 #include <askos/dataflow/control.hpp>
 #include <askos/dataflow/plan.hpp>
 #include <askos/dataflow/status.hpp>
+#include <askos/telemetry/trace.hpp>
 
-#include <filesystem>
-#include <iosfwd>
 #include <memory>
 #include <optional>
 
@@ -44,12 +43,9 @@ class Session {
   /// Reads ledgers and edges without touching the data path.
   [[nodiscard]] virtual SessionStatus status() const = 0;
 
-  /// Writes what the trace rings hold as Chrome trace JSON, one track per stage and rank.
-  virtual void write_trace(std::ostream& out) const = 0;
-
-  /// Writes what the trace rings still hold as Chrome trace JSON (see `write_chrome_trace`), one
-  /// process per rank and one track per stage. Throws `Errc::kEnvironment` if it cannot be written.
-  virtual void write_trace(const std::filesystem::path& path) const = 0;
+  /// Copies what the trace rings still hold of the time after `since` (steady clock), a track per
+  /// stage and rank; `askos/telemetry/trace_files.hpp` writes it. Touches no stage.
+  [[nodiscard]] virtual telemetry::Trace trace(Nanoseconds since = Nanoseconds::min()) const = 0;
 
   [[nodiscard]] virtual const Plan& plan() const noexcept = 0;
 

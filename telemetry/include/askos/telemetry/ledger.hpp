@@ -77,21 +77,33 @@ class Ledger {
   std::array<std::atomic<std::int64_t>, kNumStates> times_{};
 };
 
-/// Makes `ledger` the account of whatever the calling thread does, until the guard dies. The engine
-/// does this around a stage's handler; `nullptr` switches accounting off.
+class TraceRing;
+
+/// Makes `ledger` the account of whatever the calling thread does, until the guard dies, and `ring`
+/// the place of its events, under the number `stage`. The engine does this around a stage's
+/// handler; `nullptr` switches accounting or tracing off.
 class CurrentLedger {
  public:
-  explicit CurrentLedger(Ledger* ledger) noexcept;
+  explicit CurrentLedger(Ledger* ledger,
+                         TraceRing* ring = nullptr,
+                         std::uint16_t stage = 0) noexcept;
   ~CurrentLedger();
   CurrentLedger(const CurrentLedger&) = delete;
   CurrentLedger& operator=(const CurrentLedger&) = delete;
 
+  struct Account {
+    Ledger* ledger = nullptr;
+    TraceRing* ring = nullptr;
+    std::uint16_t stage = 0;
+  };
+
  private:
-  Ledger* former_;
+  Account former_;
 };
 
-/// Puts the calling thread's ledger into `state` and back when the guard dies. Does nothing on a
-/// thread without a ledger, so libraries below the engine can always use it around a wait.
+/// Puts the calling thread's ledger into `state` and back when the guard dies, and records the time
+/// between as a wait. Does nothing on a thread without an account, so libraries below the engine
+/// can always use it around a wait.
 class ScopedState {
  public:
   explicit ScopedState(State state) noexcept;
@@ -100,8 +112,18 @@ class ScopedState {
   ScopedState& operator=(const ScopedState&) = delete;
 
  private:
-  Ledger* ledger_;
+  CurrentLedger::Account account_;
+  State state_;
   State former_ = State::kOff;
+  std::uint64_t began_ = 0;  // in ticks
 };
+
+/// Records a collective of the calling thread's stage, if it has an account: number `operation`
+/// (see `collective_name`), `sequence` in the order of `group`, under way between two ticks.
+void record_collective(std::uint8_t operation,
+                       std::uint64_t group,
+                       std::uint32_t sequence,
+                       std::uint64_t began,
+                       std::uint64_t ended) noexcept;
 
 }  // namespace askos::telemetry

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/base/clock.hpp>
+#include <askos/telemetry/trace.hpp>
 #include <askos/telemetry/trace_ring.hpp>
 
-#include <filesystem>
-#include <iosfwd>
 #include <map>
 #include <mutex>
-#include <string>
 #include <thread>
+#include <vector>
 
 namespace askos::telemetry {
 
@@ -24,14 +24,12 @@ class TraceLog {
   /// while a thread works for one log at a time.
   [[nodiscard]] TraceRing& ring();
 
-  /// Copies the records of all threads, sorted by their end. Any thread.
-  [[nodiscard]] std::vector<TraceRecord> snapshot() const;
+  /// Copies the records of all threads that ended after `since` (steady clock), sorted by their
+  /// end. Any thread.
+  [[nodiscard]] std::vector<TraceEvent> events(Nanoseconds since = Nanoseconds::min()) const;
 
   /// Tells the duration of a tick in nanoseconds, measured since the log was made.
   [[nodiscard]] double nanoseconds_per_tick() const;
-
-  /// The tick at which the log was made: the zero of every written trace.
-  [[nodiscard]] std::uint64_t origin() const noexcept { return origin_; }
 
  private:
   const std::uint64_t id_;
@@ -41,22 +39,5 @@ class TraceLog {
   mutable std::mutex mutex_;
   std::map<std::thread::id, TraceRing> rings_;
 };
-
-/// Names one track of a written trace.
-struct TraceTrack {
-  int rank = 0;
-  std::string name;
-};
-
-/// Writes what is in `log` as Chrome trace JSON, readable by Perfetto and Kineto's tools: one
-/// process per rank, one track per stage (`tracks[record.stage]`), times in microseconds.
-void write_chrome_trace(const TraceLog& log,
-                        const std::vector<TraceTrack>& tracks,
-                        std::ostream& out);
-
-/// As above, into a file. Throws `Errc::kEnvironment` if it cannot be written.
-void write_chrome_trace(const TraceLog& log,
-                        const std::vector<TraceTrack>& tracks,
-                        const std::filesystem::path& path);
 
 }  // namespace askos::telemetry

@@ -26,9 +26,14 @@ namespace askos::telemetry {
 
 /// What a trace record tells of.
 enum class TraceKind : std::uint8_t {
-  kRun,      ///< runs of a stage: `detail` of them in a row, the first one for `id`
-  kWait,     ///< a wait of a stage; `flags` is its `State`, `detail` its port or its n-th edge
+  kRun,  ///< runs of a stage: `detail` of them in a row, the first one for `id`
+  /// a wait of a stage; `flags` is its `State`; for input and credit `detail` is its port or its
+  /// n-th edge, all others lie within a run
+  kWait,
   kFailure,  ///< an exception left a stage; `flags` is the policy that dealt with it
+  /// a collective of a stage, from entering it until it was complete; `flags` is its operation (see
+  /// `collective_name`), `id` its group, `detail` its place in the group's order
+  kCollective,
 };
 
 /// One event of a stage, 32 bytes.
@@ -54,9 +59,9 @@ class TraceRing {
 
   void record(const TraceRecord& record) noexcept;
 
-  /// Copies the records that are still there, oldest first; what is overwritten meanwhile is left
-  /// out.
-  [[nodiscard]] std::vector<TraceRecord> snapshot() const;
+  /// Copies the records that are still there and ended after the tick `since`, oldest first; what
+  /// is overwritten meanwhile is left out.
+  [[nodiscard]] std::vector<TraceRecord> snapshot(std::uint64_t since = 0) const;
 
   [[nodiscard]] std::uint64_t num_recorded() const noexcept {
     return written_.load(std::memory_order_relaxed);
@@ -64,6 +69,8 @@ class TraceRing {
 
  private:
   using Slot = std::array<std::atomic<std::uint64_t>, 4>;
+
+  [[nodiscard]] TraceRecord copy(std::uint64_t index) const noexcept;
 
   std::size_t mask_;
   std::unique_ptr<Slot[]> slots_;

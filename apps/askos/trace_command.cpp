@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line/table.hpp"
+#include "commands.hpp"
+#include "running_graphs.hpp"
+
+#include <askos/base/clock.hpp>
+#include <askos/base/error.hpp>
+#include <askos/telemetry/overlap.hpp>
+#include <askos/telemetry/trace_files.hpp>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+namespace askos::apps {
+namespace {
+
+struct TraceOptions {
+  Selection selection;
+  std::string last = "10 s";
+  std::string output;
+};
+
+/// A graph may be spread over processes, each with ranks of its own.
+telemetry::Trace gather(const TraceOptions& options) {
+  const auto last = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(options.last));
+  const auto sessions = find_some(options.selection);
+  telemetry::Trace trace;
+  std::vector<int> ranks;
+  for (const auto& session : sessions) {
+    const Json answer = ask_session(session, {{"verb", "trace"}, {"last_ms", last.count()}});
+    const auto part = telemetry::trace_from_json(answer.dump());
+    for (const int rank : part.ranks()) {
+      if (std::ranges::find(ranks, rank) != ranks.end() ||
+          session.row.at("graph") != sessions.front().row.at("graph")) {
+        throw Error(Errc::kUsage, "several graphs are running: choose one with --pid or --graph");
+      }
+      ranks.push_back(rank);
+    }
+    merge(trace, part);
+  }
+  return trace;
+}
+
+int write(const TraceOptions& options, bool json) {
+  telemetry::check_trace_path(options.output);
+  const auto trace = gather(options);
+  const auto files = telemetry::write_trace(trace, options.output);
+  std::uintmax_t num_bytes = 0;
+  Json names = Json::array();
+  for (const auto& file : files) {
+    names.push_back(file.string());
+    num_bytes += std::filesystem::file_size(file);
+  }
+  const auto figures = telemetry::overlaps(trace);
+  const auto seconds = [](Nanoseconds time) { return std::chrono::duration<double>(time).count(); };
+  if (json) {
+    Json rows = Json::array();
+    for (const auto& overlap : figures) {
+      rows.push_back({{"rank", overlap.rank},
+                      {"communication_s", seconds(overlap.communication)},
+                      {"overlapped_s", seconds(overlap.overlapped)},
+                      {"exposed_s", seconds(overlap.exposed())},
+                      {"fraction", overlap.fraction()},
+                      {"busy_s", seconds(overlap.busy)}});
+    }
+    std::cout << Json({{"files", names},
+                       {"events", trace.events.size()},
+                       {"bytes", num_bytes},
+                       {"overlap", rows}})
+                     .dump()
+              << "\n";
+    return 0;
+  }
+  for (const auto& file : files) {
+    std::cout << file.string() << "\n";
+  }
+  std::cout << trace.events.size() << " events, " << num_bytes << " bytes\n";
+  for (const auto& overlap : figures) {
+    if (overlap.communication.count() > 0) {
+      std::cout << "rank " << overlap.rank << ": communication "
+                << fixed(seconds(overlap.communication), 2) << " s, " << percent(overlap.fraction())
+                << " of it behind work, exposed " << fixed(seconds(overlap.exposed()), 2) << " s\n";
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_trace(const CommandLine& line) {
+  auto& command = *line.app.add_subcommand(
+      "trace", "write the newest events of a running graph for a trace viewer");
+  auto options = std::make_shared<TraceOptions>();
+  add_graph_selection(command, options->selection);
+  command.add_option("--last", options->last, "how far to look back, as far as the rings reach")
+      ->capture_default_str();
+  command
+      .add_option("-o,--output", options->output,
+                  ".pftrace for Perfetto; .json for HolisticTraceAnalysis, with several ranks "
+                  "one file each")
+      ->type_name("FILE")
+      ->required();
+  add_common_options(command, line.common);
+  command.footer("Example: askos trace --last 5s -o storm.pftrace");
+  command.callback([&common = line.common, &action = line.action, options] {
+    action = [&common, options] { return write(*options, common.json); };
+  });
+}
+
+}  // namespace askos::apps

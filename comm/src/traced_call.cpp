@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "traced_call.hpp"
+
+#include <askos/telemetry/ledger.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace askos::comm {
+namespace {
+
+/// FNV-1a (Fowler, Noll, Vo; RFC 9923): the same number in every process, whatever its library.
+std::uint64_t hash(std::string_view text) noexcept {
+  std::uint64_t value = 0xcbf29ce484222325;
+  for (const char c : text) {
+    value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  return value;
+}
+
+class TracedWork final : public Work {
+ public:
+  using Record = std::function<void(std::uint64_t ended)>;
+
+  TracedWork(WorkPtr work, Record record) noexcept
+      : work_(std::move(work)), record_(std::move(record)) {}
+
+  ~TracedWork() override {
+    try {
+      TracedWork::wait();
+    } catch (...) {  // the group has failed, as the next wait on it will say
+    }
+  }
+
+  [[nodiscard]] bool done() const noexcept override { return work_->done(); }
+
+  void wait() override {
+    work_->wait();
+    if (const auto record = std::exchange(record_, nullptr)) {
+      const auto* timed = dynamic_cast<const TimedWork*>(work_.get());
+      const auto finished = timed == nullptr ? 0 : timed->finished_at();
+      record(finished != 0 ? finished : telemetry::ticks());
+    }
+  }
+
+ private:
+  WorkPtr work_;
+  Record record_;  // none once it has been called
+};
+
+}  // namespace
+
+TracedCall::TracedCall(CallKind kind, const std::string& group, std::uint32_t sequence)
+    : kind_(kind), group_(hash(group)), sequence_(sequence) {}
+
+WorkPtr TracedCall::follow(WorkPtr work) const {
+  return std::make_unique<TracedWork>(std::move(work), [call = *this](std::uint64_t ended) {
+    telemetry::record_collective(static_cast<std::uint8_t>(call.kind_), call.group_, call.sequence_,
+                                 call.began_, std::max(call.began_, ended));
+  });
+}
+
+}  // namespace askos::comm
