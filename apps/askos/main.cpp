@@ -15,8 +15,9 @@
 namespace askos::apps {
 namespace {
 
-/// Commands that need LibTorch or HDF5, which take longer to load than this program to run.
-constexpr std::array<DelegatedVerb, 9> kDelegated{
+/// Commands that need LibTorch, HDF5 or an HTTP server, which take longer to load than this program
+/// to run.
+constexpr std::array<DelegatedVerb, 10> kDelegated{
     {{"import", "askos-data", "turn NetCDF files into a dataset"},
      {"verify", "askos-data", "check a dataset's structure and checksums"},
      {"checkpoint", "askos-data", "look at checkpoints, check, convert them"},
@@ -25,10 +26,11 @@ constexpr std::array<DelegatedVerb, 9> kDelegated{
      {"forecast", "askos-model", "run a trained model forward"},
      {"memory", "askos-model", "plan and measure the memory of a training step"},
      {"parity", "askos-model", "compare with a reference's numbers"},
-     {"weights", "askos-model", "look at weights, import and export them"}}};
+     {"weights", "askos-model", "look at weights, import and export them"},
+     {"ui", "askos-ui", "see and steer a running graph in a browser"}}};
 
 std::string delegated_help() {
-  std::string text = "Data and models:\n";
+  std::string text = "Data, models, browser:\n";
   for (const auto& [verb, program, help] : kDelegated) {
     std::string line = "  " + std::string(verb);
     line.resize(30, ' ');

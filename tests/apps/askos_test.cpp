@@ -56,7 +56,7 @@ TEST_F(AskosTest, ListsItsCommandsAndThoseOfTheProgramsBesideIt) {
   const auto help = run({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   for (const char* verb : {"run", "check", "ps", "top", "why", "dot", "import", "verify", "train",
-                           "evaluate", "forecast", "trace"}) {
+                           "evaluate", "forecast", "trace", "ui"}) {
     EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + verb + " "));
   }
   EXPECT_EQ(run({"--version"}).out, "askos " ASKOS_VERSION "\n");

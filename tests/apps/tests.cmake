@@ -95,9 +95,14 @@ endfunction()
 set(pictures "${PROJECT_BINARY_DIR}/pictures")
 askos_add_python_test(Top.FillsATerminalUntilQ top_test.py "${Python3_EXECUTABLE}"
   ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" "${pictures}")
+askos_add_python_test(Ui.ServerKeepsItsBounds page_server_test.py "${Python3_EXECUTABLE}"
+  ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml")
 if(ASKOS_WITH_TORCH)
   set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
       "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
+  askos_add_python_test(Storm.PageIsSteeredInABrowser page_test.py "${Python3_EXECUTABLE}"
+    LABELS slow browser
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" "${pictures}")
   askos_add_python_test(Storm.TracesAreReadByOtherTools trace_readers_test.py "${ASKOS_READERS_PYTHON}"
     LABELS slow
     ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples")
