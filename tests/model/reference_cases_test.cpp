@@ -60,6 +60,7 @@ TEST_P(ReferenceCase, HasTheReferenceNames) {
 INSTANTIATE_TEST_SUITE_P(Cases,
                          ReferenceCase,
                          ::testing::Values("ensemble",
+                                           "huber",
                                            "limited_area",
                                            "limits",
                                            "low_pass",

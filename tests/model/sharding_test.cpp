@@ -86,6 +86,7 @@ Problem varied_problem(unsigned seed) {
   }
   if (seed % 4 == 3) {  // two samples of three members
     problem.num_members = 3;
+    problem.loss.error = ErrorKind::kCrps;
     problem.x = random({6, 2, num_data, 3}, seed);
     config.noise = {.kind = NoiseConfig::Kind::kConditioning, .channels = 3, .mlp_channels = 5};
     config.forecast_step = true;

@@ -103,12 +103,27 @@ void warn_of_idle_ranks(const model::ModelConfig& config, int num_ranks) {
 
 }  // namespace
 
+model::LossOptions read_loss(const ModelCase& model) {
+  const JsonObject json(model.json, (model.folder / "model.json").string() + ": ");
+  const JsonObject loss = json.object("loss");
+  using Kind = model::ErrorKind;
+  model::LossOptions options;
+  options.error = loss.choose<Kind>("class", {{"MSELoss", Kind::kSquared},
+                                              {"MAELoss", Kind::kAbsolute},
+                                              {"LogCoshLoss", Kind::kLogCosh},
+                                              {"HuberLoss", Kind::kHuber},
+                                              {"CRPS", Kind::kCrps}});
+  options.huber_delta = loss.get<double>("delta", options.huber_delta);
+  options.crps_alpha = loss.get<double>("alpha", options.crps_alpha);
+  return options;
+}
+
 Problem make_problem(const ModelCase& model) {
   const TensorFile& io = model.io;
   const JsonObject json(model.json, (model.folder / "model.json").string() + ": ");
   const auto names = prefixes(model.config);
-  const JsonObject loss = json.object("loss");
-  const bool crps = loss.choose<bool>("class", {{"MSELoss", false}, {"CRPS", true}});
+  const model::LossOptions loss = read_loss(model);
+  const bool crps = loss.error == model::ErrorKind::kCrps;
   const auto list = model::datasets(model.config);
   const auto grids = model::data_grids(model.graph);
   const auto fields = [&](std::size_t d) {
@@ -126,10 +141,8 @@ Problem make_problem(const ModelCase& model) {
   for (std::size_t d = 1; d < names.size(); ++d) problem.more.push_back(fields(d));
   problem.forward.forecast_step = json.get<int>("forecast_step", 0);
   if (io.has("noise")) problem.forward.noise = io.at("noise", 4).flatten(0, 1);
-  if (crps) {
-    problem.num_members = io.at(names[0] + "x", 5).size(2);
-    problem.crps_alpha = loss.get<double>("alpha", problem.crps_alpha);
-  }
+  problem.loss = loss;
+  if (crps) problem.num_members = io.at(names[0] + "x", 5).size(2);
   return problem;
 }
 
@@ -155,8 +168,9 @@ std::vector<Comparison> compare_with_case(const ModelCase& model,
   const TensorFile& io = model.io;
   const auto names = prefixes(model.config);
   if (dtype == DType::kBFloat16) {
-    const bool crps = description.object("loss").get<std::string>("class") == "CRPS";
-    return compare_roughly(result, io, names, crps);
+    const auto error = read_loss(model).error;
+    const bool has_kinks = error == model::ErrorKind::kCrps || error == model::ErrorKind::kAbsolute;
+    return compare_roughly(result, io, names, has_kinks);
   }
   std::vector<Comparison> rows;
   const auto compare_all = [&](const std::string& quantity, const at::Tensor& first,

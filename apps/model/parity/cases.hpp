@@ -24,6 +24,9 @@ struct ParityOptions {
   at::Device device = at::kCPU;
 };
 
+/// The loss that a case's model.json names.
+[[nodiscard]] model::LossOptions read_loss(const ModelCase& model);
+
 /// A model case as a problem: with the reference's weights, and its loss factors as stored.
 [[nodiscard]] Problem make_problem(const ModelCase& model);
 

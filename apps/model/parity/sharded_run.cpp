@@ -72,11 +72,10 @@ at::Tensor loss_of(const Problem& problem,
       {"node_weights", fields.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
       model::variable_weights(fields.variable_factors),
       model::time_weights(fields.time_factors)};
-  if (problem.num_members == 1) return model::squared_error(y, target, scalers).mean();
-  const at::Tensor members = y.unflatten(0, {-1, problem.num_members}).transpose(1, 2);
-  return model::partial_loss(members, target, scalers,
-                             {.error = model::ErrorKind::kCrps, .crps_alpha = problem.crps_alpha})
-      .mean();
+  const bool crps = problem.loss.error == model::ErrorKind::kCrps;
+  const at::Tensor prediction =
+      crps ? y.unflatten(0, {-1, problem.num_members}).transpose(1, 2) : y;
+  return model::partial_loss(prediction, target, scalers, problem.loss).mean();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Runs one problem on any layout of ranks, chunks and segments and puts the parts together.
 #pragma once
 
+#include <askos/model/loss.hpp>
 #include <askos/model/network.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -33,9 +34,9 @@ struct Problem {
   std::vector<double> time_factors;
   std::vector<Fields> more = {};  ///< of further datasets
   model::ForwardOptions forward = {};
-  /// Members of an ensemble, beside each other in the batch; > 1: the loss is their CRPS.
+  model::LossOptions loss = {};
+  /// Members of an ensemble, beside each other in the batch, that a CRPS takes together.
   std::int64_t num_members = 1;
-  double crps_alpha = 0.95;
 };
 
 /// How a problem is spread over ranks and cut into pieces: changes no number but for rounding.

@@ -79,7 +79,7 @@ RolloutResult roll_out(const ModelCase& model,
     const comm::Range own = network.own_data();
     const auto r = static_cast<std::size_t>(ranks.rank());
     const at::Tensor batch = whole.narrow(2, own.begin, own.size()).to(tensor_options(options));
-    const model::LossTerm term = {.scalers = scalers_of(stored, own)};
+    const model::LossTerm term = {.scalers = scalers_of(stored, own), .options = read_loss(model)};
     at::Tensor x = batch.narrow(1, 0, steps_in).index_select(3, positions("data_input_full"));
     at::Tensor total;
     for (std::size_t s = 0; s < count; ++s) {
@@ -149,10 +149,20 @@ void run_rollout(const ModelCase& model,
   }
 }
 
+/// null, or a bound as the reference's trainer takes it: `{"val": 32, "algorithm": "value"}`.
+model::ClipOptions read_clip(const JsonObject& json) {
+  if (json.at("gradient_clip").is_null()) return {};
+  const JsonObject clip = json.object("gradient_clip");
+  const auto bound = clip.get<double>("val");
+  const bool by_norm = clip.choose<bool>("algorithm", {{"norm", true}, {"value", false}});
+  clip.refuse_unread();
+  if (by_norm) return {.norm = bound};
+  return {.value = bound};
+}
+
 model::TrainerOptions read_trainer_options(const JsonObject& json) {
-  if (!json.at("gradient_clip").is_null()) {
-    json.refuse_value("gradient_clip", "null");
-  }
+  model::TrainerOptions options;
+  options.clip = read_clip(json);
   const JsonObject optimizer = json.object("optimizer");
   (void)optimizer.choose<bool>("class", {{"torch.optim.AdamW", true}});
   const JsonObject schedule = json.object("schedule");
@@ -164,7 +174,6 @@ model::TrainerOptions read_trainer_options(const JsonObject& json) {
     }
   }
   const auto betas = optimizer.get<std::vector<double>>("betas");
-  model::TrainerOptions options;
   options.learning_rate = {.kind = model::LearningRate::Kind::kCosineFromStart,
                            .peak = optimizer.get<double>("lr"),
                            .floor = schedule.get<double>("lr_min"),
@@ -214,6 +223,7 @@ void run_optimiser(const ModelCase& model,
     };
     auto own_options = trainer_options;
     own_options.scalers = scalers_of(model.io, own);
+    own_options.loss = problem.loss;
     model::Trainer trainer(network, ranks, own_options);
     const model::Batch batch = {.input = shard_of(problem.x), .target = shard_of(problem.target)};
     std::vector<double> found;

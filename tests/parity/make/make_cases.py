@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the cases `ensemble`, `limited_area`, `spectral`, `two_datasets`, `low_pass`, `mean_latent`,
-`single_channels`, `limits` and `octahedral` (../README.md).
+`single_channels`, `limits`, `octahedral` and `huber` (../README.md).
 
     python make_cases.py FOLDER
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from anemoi.training.losses.huber import HuberLoss
 from anemoi.training.losses.kcrps import CRPS
 from reference import (BLOCK, GivenNoise, data_indices, disturb, gaussian_nodes, in_double,
                        make_graph, make_model, octahedral_nodes, scattered_nodes, versions)
@@ -46,16 +47,20 @@ def squared_error(y, target, weights):
     return error.mean(-1).sum((1, 3)).mean()
 
 
-def almost_fair_crps(y, target, weights):
-    loss = CRPS(alpha=0.95)
-    for name, dim, values in (("node_weights", 3, weights["node"]),
-                              ("variable_weights", 4, weights["variable"]),
-                              ("time_weights", 1, weights["time"])):
-        loss.add_scaler(dim, values, name=name)
-    return loss(y, target)
+def scaled(loss):
+    """The reference's `loss` with the case's weights."""
+    def evaluate_loss(y, target, weights):
+        scaled_loss = loss()
+        for name, dim, values in (("node_weights", 3, weights["node"]),
+                                  ("variable_weights", 4, weights["variable"]),
+                                  ("time_weights", 1, weights["time"])):
+            scaled_loss.add_scaler(dim, values, name=name)
+        return scaled_loss(y, target)
+    return evaluate_loss
 
 
-LOSSES = {"MSELoss": squared_error, "CRPS": almost_fair_crps}
+LOSSES = {"MSELoss": squared_error, "CRPS": scaled(lambda: CRPS(alpha=0.95)),
+          "HuberLoss": scaled(lambda: HuberLoss(delta=0.7))}
 
 
 def evaluate(model, case, x, targets, weights, noise, forward):
@@ -392,10 +397,23 @@ def octahedral(folder, rng):
     run(folder, "octahedral", case, graph, 1, 1, rng)
 
 
+def huber(folder, rng):
+    graph = make_graph({"data": scattered_nodes(57, rng)}, scattered_nodes(17, rng), rng)
+    case = {
+        "text": "The Huber loss; as many steps out as in, each of which the loss weighs.",
+        "peer_class": BASE, "n_step_input": 2, "n_step_output": 2, "num_channels": 16,
+        "latent_skip": True, "latent_aggregator": "SumAggregator",
+        "processor": processor(16, 2, num_heads=2, attn_channels=24),
+        "node_trainables": {"data": 2, "hidden": 3},
+        "loss": {"class": "HuberLoss", "delta": 0.7},
+        "datasets": [one_dataset(encoder=encoder(16, qk_norm=True), decoder=decoder(16))]}
+    run(folder, "huber", case, graph, 2, 1, rng)
+
+
 if __name__ == "__main__":
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     for seed, make in enumerate((ensemble, limited_area, spectral, two_datasets,
                                 low_pass, mean_latent, single_channels, limits,
-                                octahedral)):
+                                octahedral, huber)):
         make(Path(sys.argv[1]), np.random.default_rng(seed))
