@@ -173,7 +173,10 @@ model::StepResult Trainer::measured_step(const model::Batch& batch) {
                               {"grid_cells", rank_.run->index->info().num_cells()},
                               {"activation_rows", rows}};
   if (shares_edges(network_->config())) {
-    record["planned_bytes"] = plan_training(*network_, rank_).peak_bytes;
+    const auto plan = plan_training(*network_, rank_);
+    record["planned_bytes"] = plan.peak_bytes;
+    // Without what is there before the step: parameters, their gradients and moments.
+    record["planned_step_peak_bytes"] = plan.peak_bytes - plan.parts.front().kept_bytes;
     record["mapper_chunks"] = std::int64_t{network_->config().encoder.num_chunks};
     record["processor_chunks"] = std::int64_t{network_->config().processor.num_chunks};
   }
