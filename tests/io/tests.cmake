@@ -1,3 +1,4 @@
+askos_add_test(io/array_file_test LIBRARIES askos::io PkgConfig::HDF5)
 askos_add_test(io/calendar_test LIBRARIES askos::io)
 askos_add_test(io/checkpoint_store_test LIBRARIES askos::io)
 askos_add_test(io/crc32c_test LIBRARIES askos::io)
