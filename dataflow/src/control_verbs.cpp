@@ -67,6 +67,34 @@ Json hold(const Request& request, const InspectedSessions& sessions) {
   return hold_json(control_of(request, sessions).hold(request.text("debugger")));
 }
 
+/// Reads a value as graph files have it.
+Argument value_of(const Request& request) {
+  const auto found = request.json.find("value");
+  if (found == request.json.end()) throw Error(Errc::kUsage, "key is missing").with("key", "value");
+  if (found->is_boolean()) return found->get<bool>();
+  if (found->is_number_integer()) return found->get<std::int64_t>();
+  if (found->is_number()) return found->get<double>();
+  if (found->is_string()) return found->get<std::string>();
+  throw Error(Errc::kUsage, "key of the wrong type")
+      .with("key", "value")
+      .with("expected", "flag, number or text");
+}
+
+Json value_json(const Argument& value) {
+  return std::visit([](const auto& held) { return Json(held); }, value);
+}
+
+Json set(const Request& request, const InspectedSessions& sessions) {
+  const auto change = control_of(request, sessions)
+                          .change_argument(required_text(request, "stage"),
+                                           required_text(request, "argument"), value_of(request));
+  return {{"stage", change.stage},
+          {"argument", change.argument},
+          {"before", value_json(change.before)},
+          {"value", value_json(change.after)},
+          {"state", change.applied ? "applied" : "waiting"}};
+}
+
 Json drain(const Request& request, const InspectedSessions& sessions) {
   control_of(request, sessions).drain(duration(request, "deadline_s", std::chrono::seconds(30)));
   return {{"state", chosen_session(request, sessions).session->status().state}};
@@ -83,11 +111,9 @@ Debugger debugger_of(const Request& request) {
 }
 
 const std::vector<Verb>& control_verbs() {
-  static const std::vector<Verb> verbs{{"pause", true, pause},
-                                       {"resume", true, resume},
-                                       {"step", true, step},
-                                       {"hold", false, hold},
-                                       {"drain", true, drain}};
+  static const std::vector<Verb> verbs{{"pause", true, pause}, {"resume", true, resume},
+                                       {"step", true, step},   {"hold", false, hold},
+                                       {"set", true, set},     {"drain", true, drain}};
   return verbs;
 }
 

@@ -6,28 +6,11 @@
 #include <askos/dataflow/control.hpp>
 #include <askos/dataflow/why.hpp>
 
-#include <limits>
-
 namespace askos::dataflow {
 namespace {
 
 Control& control_of(const Request& request, const InspectedSessions& sessions) {
   return chosen_session(request, sessions).session->control();
-}
-
-/// Reads a whole number that fits an int.
-int small_integer(const Request& request, const char* key, int fallback) {
-  const auto value = request.integer(key, fallback);
-  if (value < std::numeric_limits<int>::min() || value > std::numeric_limits<int>::max()) {
-    throw Error(Errc::kUsage, "key is out of range").with("key", key).with("found", value);
-  }
-  return static_cast<int>(value);
-}
-
-std::string required_text(const Request& request, const char* key) {
-  auto text = request.text(key);
-  if (text.empty()) throw Error(Errc::kUsage, "key is missing").with("key", key);
-  return text;
 }
 
 Json tensor_json(const PeekedTensor& tensor) {
@@ -137,38 +120,55 @@ Json credit(const Request& request, const InspectedSessions& sessions) {
   const auto edge = required_text(request, "edge");
   if (!request.has("credit")) throw Error(Errc::kUsage, "key is missing").with("key", "credit");
   auto& control = control_of(request, sessions);
-  CreditAdvice advice;
-  const bool is_text = request.json.at("credit").is_string();
-  if (is_text) {
-    if (request.text("credit") != "auto") {
-      throw Error(Errc::kUsage, "credit is a number or auto").with("found", request.text("credit"));
-    }
-    const auto& inspected = chosen_session(request, sessions);
-    const auto [before, after] = look_back(inspected, request);
-    advice = advise_credit(inspected.session->plan(), before, after, edge);
-  } else {
-    advice.credit = small_integer(request, "credit", 0);
-  }
-  const auto change = control.change_credit(edge, advice.credit);
-  Json json{{"edge", change.edge},
+  if (!request.json.at("credit").is_string()) {
+    const auto change = control.change_credit(edge, small_integer(request, "credit", 0));
+    return {{"edge", change.edge},
             {"before", change.before},
             {"credit", change.after},
             {"state", change.applied ? "applied" : "waiting"}};
-  if (is_text) {
-    json["why"] = advice.why;
-    json["predicted_per_s"] = advice.predicted_per_s;
   }
-  return json;
+  if (request.text("credit") != "auto") {
+    throw Error(Errc::kUsage, "credit is a number or auto").with("found", request.text("credit"));
+  }
+  const auto [before, after] = look_back(chosen_session(request, sessions), request);
+  const auto decision = control.tune_credit(edge, before, after);
+  return {{"edge", edge},
+          {"before", decision.before},
+          {"credit", decision.after},
+          {"state", "tuned"},
+          {"why", decision.evidence},
+          {"predicted_per_s", decision.predicted_per_s}};
+}
+
+Json tuning(const Request& request, const InspectedSessions& sessions) {
+  Json edges = Json::array();
+  for (const auto& tuned : control_of(request, sessions).tuning()) {
+    Json decisions = Json::array();
+    for (const auto& decision : tuned.decisions) {
+      decisions.push_back({{"age_s", static_cast<double>(decision.at.count()) * 1e-9},
+                           {"before", decision.before},
+                           {"after", decision.after},
+                           {"why", decision.evidence},
+                           {"measured_per_s", decision.measured_per_s},
+                           {"predicted_per_s", decision.predicted_per_s},
+                           {"observed_per_s", decision.observed_per_s},
+                           {"outcome", to_string(decision.outcome)},
+                           {"reason", decision.reason}});
+    }
+    edges.push_back({{"edge", tuned.edge},
+                     {"credit", tuned.credit},
+                     {"problem", tuned.problem},
+                     {"decisions", std::move(decisions)}});
+  }
+  return edges;
 }
 
 }  // namespace
 
 const std::vector<Verb>& edge_verbs() {
-  static const std::vector<Verb> verbs{{"peek", false, peek},
-                                       {"break", true, add_break},
-                                       {"breaks", false, breaks},
-                                       {"unbreak", true, unbreak},
-                                       {"credit", true, credit}};
+  static const std::vector<Verb> verbs{{"peek", false, peek},     {"break", true, add_break},
+                                       {"breaks", false, breaks}, {"unbreak", true, unbreak},
+                                       {"credit", true, credit},  {"tuning", false, tuning}};
   return verbs;
 }
 

@@ -37,6 +37,7 @@ std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const Runner
     ++rank.value;
   }
   execution->num_running_ = static_cast<int>(execution->runners_.size());
+  execution->recordings_.arm_from_start();
   return execution;
 }
 
@@ -237,6 +238,57 @@ CreditChange Execution::change_credit(std::string_view name, int credit) {
   });
   change.applied = applied->load();
   return change;
+}
+
+std::vector<StageRunner*> Execution::runners_named(std::string_view stage) const {
+  std::vector<StageRunner*> ranks;
+  std::vector<std::string> names;
+  for (const auto& runner : runners_) {
+    names.push_back(runner->name());
+    if (runner->name() == stage) ranks.push_back(runner.get());
+  }
+  if (ranks.empty()) {
+    Error error(Errc::kNotFound, "no stage of that name");
+    error.with("stage", stage);
+    suggest(error, stage, names);
+    throw error;
+  }
+  return ranks;
+}
+
+StageChange Execution::change_argument(std::string_view stage,
+                                       const std::string& argument,
+                                       const Argument& value) {
+  const auto ranks = runners_named(stage);
+  if (std::ranges::all_of(ranks, &StageRunner::ended)) {
+    throw Error(Errc::kUsage, "stage has ended, nothing of it can be changed").with("stage", stage);
+  }
+  StageChange change{.stage = std::string(stage), .argument = argument, .after = value};
+  std::vector<std::function<void()>> changes;
+  for (auto* const runner : ranks) {
+    try {
+      const std::lock_guard lock(arguments_mutex_);
+      auto prepared = runner->stage().change_argument(argument, value);
+      change.before = std::move(prepared.before);
+      changes.push_back(std::move(prepared.apply));
+    } catch (Error& error) {
+      throw error.with("stage", stage);
+    }
+  }
+  const auto applied = std::make_shared<std::atomic<bool>>(false);
+  hold_.when_all_stand([this, ranks, changes, applied] {
+    const std::lock_guard lock(arguments_mutex_);
+    for (const auto& apply : changes) apply();
+    for (auto* const runner : ranks) runner->recorder().restart();
+    applied->store(true);
+  });
+  change.applied = applied->load();
+  return change;
+}
+
+Arguments Execution::arguments_of(const Stage& stage) const {
+  const std::lock_guard lock(arguments_mutex_);
+  return stage.arguments();
 }
 
 void Execution::note_ended() {

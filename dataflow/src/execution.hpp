@@ -3,8 +3,10 @@
 #pragma once
 
 #include "breakpoints.hpp"
+#include "credit_tuner.hpp"
 #include "edge_state.hpp"
 #include "hold.hpp"
+#include "recordings.hpp"
 #include "scheduler.hpp"
 #include "session_control.hpp"
 #include "stage_runner.hpp"
@@ -55,6 +57,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] Outcome preliminary_outcome() const;
   [[nodiscard]] SessionStatus status() const;
   [[nodiscard]] telemetry::Trace trace_since(Nanoseconds since) const;
+  [[nodiscard]] Nanoseconds age() const { return clock_.now() - started_; }
   /// Is called once, on the thread that ends the last stage; at once if it has ended.
   void when_done(std::function<void(const Outcome&)> callback);
   [[nodiscard]] int event_descriptor() const noexcept { return event_descriptor_; }
@@ -66,6 +69,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] Hold& hold() noexcept { return hold_; }
   [[nodiscard]] Control& control() noexcept { return control_; }
   [[nodiscard]] Breakpoints& breakpoints() noexcept { return breakpoints_; }
+  [[nodiscard]] CreditTuner& credit_tuner() noexcept { return credit_tuner_; }
+  [[nodiscard]] Recordings& recordings() noexcept { return recordings_; }
 
   // --- edges, as debuggers name them ---
   struct RunningEdge {
@@ -88,6 +93,14 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] Peek peek(const PeekRequest& request);
   /// Proves the plan with another credit and applies it as soon as all stages stand.
   [[nodiscard]] CreditChange change_credit(std::string_view edge, int credit);
+  /// A stage on all ranks. Throws `Errc::kNotFound`, with the nearest name, if there is none.
+  [[nodiscard]] std::vector<StageRunner*> runners_named(std::string_view stage) const;
+  /// As `Control::change_argument`.
+  [[nodiscard]] StageChange change_argument(std::string_view stage,
+                                            const std::string& argument,
+                                            const Argument& value);
+  /// A stage's arguments as they are now.
+  [[nodiscard]] Arguments arguments_of(const Stage& stage) const;
   [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(plan_.ranks().size()); }
 
   // --- for the stage runners ---
@@ -122,13 +135,16 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::vector<std::unique_ptr<StageRunner>> runners_;
   Hold hold_{runners_};
   Breakpoints breakpoints_{*this};
+  CreditTuner credit_tuner_{*this};
+  Recordings recordings_{*this};
   SessionControl control_{*this};
   Scheduler* scheduler_ = nullptr;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<int> num_running_{0};
 
-  std::mutex credit_mutex_;  // one change of the plan at a time
+  std::mutex credit_mutex_;             // one change of the plan at a time
+  mutable std::mutex arguments_mutex_;  // guards the stages' hot arguments against readers
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable done_changed_;

@@ -53,6 +53,9 @@ std::string print_stage(const Graph::Node& node) {
   if (node.options.max_restarts != fallback.max_restarts) {
     table.add("max_restarts", Argument(std::int64_t{node.options.max_restarts}));
   }
+  if (node.options.record != fallback.record) {
+    table.add("record", Argument(std::int64_t{node.options.record}));
+  }
   return table.text();
 }
 

@@ -37,7 +37,8 @@ const std::vector<ArgumentSpec>& stage_keys() {
       {"on_failure", ArgumentKind::kText, kFailurePolicies.front().first, "when it throws",
        words(kFailurePolicies)},
       {"max_restarts", ArgumentKind::kInteger, std::int64_t{options.max_restarts},
-       "with on_failure = \"restart\""}};
+       "with on_failure = \"restart\""},
+      {"record", ArgumentKind::kInteger, std::int64_t{options.record}, "keep its last runs"}};
   return keys;
 }
 
@@ -206,7 +207,8 @@ void GraphReader::read_stage(const TomlValue& entry, Graph& graph) {
         try {
           graph.insert(name, catalog_.make(type, arguments),
                        {.on_failure = value_of(kFailurePolicies, values.text("on_failure")),
-                        .max_restarts = narrow(values.integer("max_restarts"))});
+                        .max_restarts = narrow(values.integer("max_restarts")),
+                        .record = narrow(values.integer("record"))});
         } catch (Error& error) {
           fault(std::move(error.with("stage", name)), entry);
         }

@@ -12,7 +12,8 @@ namespace askos::dataflow {
 namespace {
 
 /// The keys of a stage itself; every other one is an argument of its type.
-constexpr std::array<std::string_view, 4> kStageKeys{"name", "type", "on_failure", "max_restarts"};
+constexpr std::array<std::string_view, 5> kStageKeys{"name", "type", "on_failure", "max_restarts",
+                                                     "record"};
 
 TomlValue parse_value(const std::string& key, const std::string& text) {
   const std::string origin = std::string(kSettingOrigin) + key;

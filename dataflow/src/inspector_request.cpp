@@ -4,6 +4,7 @@
 #include <askos/base/error.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace askos::dataflow {
 namespace {
@@ -44,6 +45,20 @@ bool Request::flag(const char* key) const {
   const auto* found =
       find(json, key, "true or false", [](const Json& value) { return value.is_boolean(); });
   return found != nullptr && found->get<bool>();
+}
+
+int small_integer(const Request& request, const char* key, int fallback) {
+  const auto value = request.integer(key, fallback);
+  if (value < std::numeric_limits<int>::min() || value > std::numeric_limits<int>::max()) {
+    throw Error(Errc::kUsage, "key is out of range").with("key", key).with("found", value);
+  }
+  return static_cast<int>(value);
+}
+
+std::string required_text(const Request& request, const char* key) {
+  auto text = request.text(key);
+  if (text.empty()) throw Error(Errc::kUsage, "key is missing").with("key", key);
+  return text;
 }
 
 const InspectedSession& chosen_session(const Request& request, const InspectedSessions& sessions) {

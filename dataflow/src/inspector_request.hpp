@@ -22,6 +22,12 @@ struct Request {
   [[nodiscard]] bool flag(const char* key) const;
 };
 
+/// Reads a whole number that fits an int; throws `Errc::kUsage` if it does not.
+[[nodiscard]] int small_integer(const Request& request, const char* key, int fallback);
+
+/// Reads a text that must be there; throws `Errc::kUsage` if it is not.
+[[nodiscard]] std::string required_text(const Request& request, const char* key);
+
 using InspectedSessions = std::vector<InspectedSession>;
 
 /// Returns the session that a request is about; throws `Errc::kNotFound` if that is not clear.
@@ -49,6 +55,9 @@ struct Verb {
 
 /// Verbs about edges: looking at packets, breakpoints, credit.
 [[nodiscard]] const std::vector<Verb>& edge_verbs();
+
+/// Verbs about recordings.
+[[nodiscard]] const std::vector<Verb>& recording_verbs();
 
 /// Who asks, for how long and whether by force.
 [[nodiscard]] Debugger debugger_of(const Request& request);

@@ -113,6 +113,7 @@ std::vector<Verb> all_verbs() {
                           {"trace", false, trace}};
   verbs.insert(verbs.end(), control_verbs().begin(), control_verbs().end());
   verbs.insert(verbs.end(), edge_verbs().begin(), edge_verbs().end());
+  verbs.insert(verbs.end(), recording_verbs().begin(), recording_verbs().end());
   return verbs;
 }
 

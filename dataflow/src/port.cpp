@@ -10,19 +10,22 @@ Port::Port(Stage& owner,
            std::string name,
            Contract contract,
            std::type_index type,
-           PayloadDescriber describe)
+           PayloadDescriber describe,
+           const PayloadStorage* storage)
     : owner_(&owner),
       name_(std::move(name)),
       contract_(std::move(contract)),
       type_(type),
-      describer_(describe) {}
+      describer_(describe),
+      storage_(storage) {}
 
 InPort::InPort(Stage& owner,
                std::string name,
                Contract contract,
                std::type_index type,
-               PayloadDescriber describe)
-    : Port(owner, std::move(name), std::move(contract), type, describe) {
+               PayloadDescriber describe,
+               const PayloadStorage* storage)
+    : Port(owner, std::move(name), std::move(contract), type, describe, storage) {
   index_ = static_cast<int>(owner.inputs_.size());
   owner.inputs_.push_back(this);
 }
@@ -31,8 +34,9 @@ OutPort::OutPort(Stage& owner,
                  std::string name,
                  Contract contract,
                  std::type_index type,
-                 PayloadDescriber describe)
-    : Port(owner, std::move(name), std::move(contract), type, describe) {
+                 PayloadDescriber describe,
+                 const PayloadStorage* storage)
+    : Port(owner, std::move(name), std::move(contract), type, describe, storage) {
   index_ = static_cast<int>(owner.outputs_.size());
   owner.outputs_.push_back(this);
 }

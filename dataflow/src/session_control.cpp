@@ -47,7 +47,46 @@ void SessionControl::remove_breakpoints(std::optional<int> number) {
 }
 
 CreditChange SessionControl::change_credit(std::string_view edge, int credit) {
-  return execution_.change_credit(edge, credit);
+  const auto change = execution_.change_credit(edge, credit);
+  execution_.credit_tuner().stop(edge);
+  return change;
+}
+
+TuningDecision SessionControl::tune_credit(std::string_view edge,
+                                           const SessionStatus& before,
+                                           const SessionStatus& after) {
+  return execution_.credit_tuner().start(edge, before, after);
+}
+
+std::vector<EdgeTuning> SessionControl::tuning() const {
+  return execution_.credit_tuner().tuning();
+}
+
+StageChange SessionControl::change_argument(std::string_view stage,
+                                            const std::string& argument,
+                                            const Argument& value) {
+  return execution_.change_argument(stage, argument, value);
+}
+
+RecordingStatus SessionControl::record(std::string_view stage, Rank rank, int last) {
+  return execution_.recordings().arm(stage, rank, last);
+}
+
+RecordingStatus SessionControl::recording_status(std::string_view stage, Rank rank) const {
+  return execution_.recordings().status(stage, rank);
+}
+
+std::shared_ptr<const Recording> SessionControl::take_recording(std::string_view stage,
+                                                                Rank rank) const {
+  return execution_.recordings().take(stage, rank);
+}
+
+int SessionControl::keep_recording(std::shared_ptr<const Recording> recording) {
+  return execution_.recordings().keep(std::move(recording));
+}
+
+std::shared_ptr<const Recording> SessionControl::kept_recording(int number) const {
+  return execution_.recordings().kept(number);
 }
 
 bool SessionControl::tend() {
@@ -58,6 +97,7 @@ bool SessionControl::tend() {
       execution_.give_up_drain();
     }
   }
+  execution_.credit_tuner().tend();
   return execution_.hold().tend();
 }
 

@@ -31,6 +31,19 @@ class SessionControl final : public Control {
   [[nodiscard]] std::vector<Breakpoint> breakpoints() const override;
   void remove_breakpoints(std::optional<int> number) override;
   CreditChange change_credit(std::string_view edge, int credit) override;
+  TuningDecision tune_credit(std::string_view edge,
+                             const SessionStatus& before,
+                             const SessionStatus& after) override;
+  [[nodiscard]] std::vector<EdgeTuning> tuning() const override;
+  StageChange change_argument(std::string_view stage,
+                              const std::string& argument,
+                              const Argument& value) override;
+  RecordingStatus record(std::string_view stage, Rank rank, int last) override;
+  [[nodiscard]] RecordingStatus recording_status(std::string_view stage, Rank rank) const override;
+  [[nodiscard]] std::shared_ptr<const Recording> take_recording(std::string_view stage,
+                                                                Rank rank) const override;
+  [[nodiscard]] int keep_recording(std::shared_ptr<const Recording> recording) override;
+  [[nodiscard]] std::shared_ptr<const Recording> kept_recording(int number) const override;
   void drain(Nanoseconds deadline) override;
 
  private:

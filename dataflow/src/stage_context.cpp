@@ -25,6 +25,7 @@ bool StageRunner::go() {
       be_busy();
       try {
         stage_.start(*this);
+        if (start_turn_ == 1) recorder_.restart();  // its state is a new one
         phase_ = Phase::kRun;
         start_turn_ = 1;
       } catch (...) {
@@ -81,12 +82,17 @@ void StageRunner::run_once() {
   const telemetry::ProfilerRange range(node_.name.c_str());
   try {
     if (options_.faults != nullptr && is_faulty()) return;
+    recording_ = recorder_.is_on() && recorder_.begin_run(num_runs());
     stage_.run(*this);
     check_run();
+    if (recording_) recorder_.end_run("");
   } catch (...) {
+    auto error = current_error();
     discard_run();
-    handle_failure(current_error());
+    if (recording_) recorder_.end_run(error.what());
+    handle_failure(std::move(error));
   }
+  recording_ = false;
   for (auto& input : inputs_) {
     if (input.edge->drops()) input.edge->unclaim();
   }
@@ -142,7 +148,8 @@ void StageRunner::discard_run() {
   for (auto& input : inputs_) {
     if (any_ && took_some) return;
     for (; input.taken < input.needed && input.known > 0; ++input.taken, --input.known) {
-      (void)input.edge->take(false);
+      const auto packet = input.edge->take(false);
+      if (recording_) recorder_.note_input(*input.port, packet);
     }
     if (any_ && input.taken > 0) return;
   }
@@ -242,6 +249,7 @@ AnyPacket StageRunner::take_any(const InPort& port) {
   ++input.taken;
   input.burst = input.burst || lazy_;
   auto packet = input.edge->take(lazy_);
+  if (recording_) recorder_.note_input(port, packet);
   if (!sample_) sample_ = packet.meta.sample;
   return packet;
 }
@@ -270,6 +278,7 @@ void StageRunner::emit_any(const OutPort& port,
   charge(charged.device_bytes, port.contract().device_bytes);
   if (!sample_) sample_ = meta.sample;
   ++output.emitted;
+  if (recording_) recorder_.note_output(port, charged, payload.get());
   // In a burst the time of its beginning is near enough, and a clock would be felt.
   const auto tick = lazy_ || is_brief() ? last_tick_ : telemetry::ticks();
   for (std::size_t i = 0; i < output.num_targets; ++i) {

@@ -48,6 +48,7 @@ StageRunner::StageRunner(Execution& execution,
       dedicated_(stage_.threading() == Threading::kDedicated),
       any_(stage_.firing() == Firing::kAny),
       meets_ranks_(execution.num_ranks() > 1 && !stage_.communicator().empty()),
+      recorder_(stage_),
       ledger_(execution.clock()),
       input_waits_(State::kWaitInput, connections.inputs.size()),
       credit_waits_(State::kWaitCredit, connections.num_output_edges()) {

@@ -8,6 +8,7 @@
 
 #include "edge_state.hpp"
 #include "gate.hpp"
+#include "stage_recorder.hpp"
 #include "wait_account.hpp"
 
 #include <askos/dataflow/context.hpp>
@@ -88,6 +89,14 @@ class StageRunner final : public Wakeable, private Context {
   /// Where a debugger may stop this stage.
   [[nodiscard]] Gate& gate() noexcept { return gate_; }
   [[nodiscard]] const Gate& gate() const noexcept { return gate_; }
+  [[nodiscard]] Stage& stage() const noexcept { return stage_; }
+  [[nodiscard]] const StageOptions& stage_options() const noexcept { return node_.options; }
+  /// Keeps its last runs, if it is told to.
+  [[nodiscard]] StageRecorder& recorder() noexcept { return recorder_; }
+  /// True if a debugger has stopped it between two runs, and has not let it go on.
+  [[nodiscard]] bool stands_held() const noexcept {
+    return gate_.limit() != Gate::kOpen && gate_.is_obeyed() && !ended();
+  }
   /// Turns of its life that it has begun and ended: its start, each run, its finish. For the thread
   /// that runs it.
   [[nodiscard]] std::int64_t turn() const noexcept { return num_runs() + start_turn_; }
@@ -219,6 +228,7 @@ class StageRunner final : public Wakeable, private Context {
   std::atomic<bool> waits_for_stages_{false};
   std::atomic<std::uint64_t> num_activations_{0};
   Gate gate_;
+  StageRecorder recorder_;
 
   Phase phase_ = Phase::kStart;
   std::int64_t start_turn_ = 0;    // 1 when it has started
@@ -228,6 +238,7 @@ class StageRunner final : public Wakeable, private Context {
   bool busy_ = false;
   bool lazy_ = false;
   bool end_requested_ = false;
+  bool recording_ = false;  // this run
   std::optional<Nanoseconds> sleep_until_;
   telemetry::State sleep_account_ = telemetry::State::kWaitIo;
   std::optional<Nanoseconds> armed_for_;

@@ -37,15 +37,6 @@ Arguments arguments_of(const ServiceOptions& options) {
           {"seed", options.seed}};
 }
 
-ServiceOptions service_of(const ArgumentValues& values) {
-  return {.time = values.duration("service"),
-          .distribution = distribution_of(values.text("distribution")),
-          .spread = values.number("spread"),
-          .burn = values.flag("burn"),
-          .dedicated = values.flag("dedicated"),
-          .seed = values.integer("seed")};
-}
-
 std::vector<ArgumentSpec> with_service(std::vector<ArgumentSpec> own) {
   const Arguments fallback = arguments_of(ServiceOptions{});
   const std::vector<ArgumentSpec> service{
@@ -115,7 +106,7 @@ Arguments arguments_of(const SinkOptions& options) {
 }
 
 ForkOptions fork_of(const ArgumentValues& values, const char* ways) {
-  return {.service = service_of(values),
+  return {.service = service_options(values),
           .ways = narrow(values.integer(ways)),
           .bytes = values.bytes("bytes")};
 }
@@ -161,7 +152,7 @@ StageType work_type() {
                                       "which packet makes it fail, counted from 1; 0: none"},
                                      bytes_spec()}),
           .make = [](const ArgumentValues& values) -> std::unique_ptr<Stage> {
-            return std::make_unique<Work>(WorkOptions{.service = service_of(values),
+            return std::make_unique<Work>(WorkOptions{.service = service_options(values),
                                                       .batch = narrow(values.integer("batch")),
                                                       .fault_at = values.integer("fault_at"),
                                                       .bytes = values.bytes("bytes")});
@@ -218,11 +209,20 @@ StageType sink_type() {
                                       "sum the bytes again and fail if they changed"}}),
           .make = [](const ArgumentValues& values) -> std::unique_ptr<Stage> {
             return std::make_unique<Sink>(
-                SinkOptions{.service = service_of(values), .check = values.flag("check")});
+                SinkOptions{.service = service_options(values), .check = values.flag("check")});
           }};
 }
 
 }  // namespace
+
+ServiceOptions service_options(const ArgumentValues& values) {
+  return {.time = values.duration("service"),
+          .distribution = distribution_of(values.text("distribution")),
+          .spread = values.number("spread"),
+          .burn = values.flag("burn"),
+          .dedicated = values.flag("dedicated"),
+          .seed = values.integer("seed")};
+}
 
 Arguments Source::arguments() const {
   return difference(arguments_of(options_), arguments_of(SourceOptions{}));

@@ -26,14 +26,18 @@ double default_spread(Distribution distribution) {
 }  // namespace
 
 Service::Service(const ServiceOptions& options)
-    : options_(options), random_(static_cast<std::uint64_t>(options.seed)) {
-  if (options_.spread == 0) {
-    options_.spread = default_spread(options_.distribution);
-  }
-  if (options_.distribution == Distribution::kPareto && !(options_.spread > 1)) {
+    : random_(static_cast<std::uint64_t>(options.seed)) {
+  change(options);
+}
+
+void Service::change(const ServiceOptions& options) {
+  const double spread = options.spread == 0 ? default_spread(options.distribution) : options.spread;
+  if (options.distribution == Distribution::kPareto && !(spread > 1)) {
     throw Error(Errc::kInvalidInput, "a Pareto service time has no mean: its spread must exceed 1")
-        .with("spread", options_.spread);
+        .with("spread", spread);
   }
+  options_ = options;
+  options_.spread = spread;
 }
 
 double Service::uniform() {

@@ -5,6 +5,8 @@
 #include <askos/dataflow/synthetic.hpp>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 namespace askos::dataflow::synthetic {
@@ -16,6 +18,10 @@ Threading threading_of(const Service& service) {
 
 Contract carries(Bytes bytes, int rate = 1) {
   return {.rate = rate, .host_bytes = bytes};
+}
+
+StoredArrays state_of(const char* name, std::int64_t number) {
+  return {stored_integers(name, {&number, 1})};
 }
 
 template <typename PortType>
@@ -34,6 +40,23 @@ void declare(std::deque<PortType>& ports,
 PayloadDescription describe_payload(const Blob& blob) {
   return {host_tensor("bytes", {static_cast<std::int64_t>(blob.bytes.size())}, DType::kUInt8,
                       blob.bytes.data())};
+}
+
+StoredArrays store_payload(const Blob& blob) {
+  const std::array numbers{blob.sequence, std::bit_cast<std::int64_t>(blob.checksum)};
+  return {stored_integers("sequence_and_checksum", numbers),
+          stored_array("bytes", {static_cast<std::int64_t>(blob.bytes.size())}, DType::kUInt8,
+                       blob.bytes.data())};
+}
+
+void restore_payload(const StoredArrays& arrays, Blob& blob) {
+  const auto numbers = integers_of(arrays, "sequence_and_checksum");
+  if (numbers.size() != 2) {
+    throw Error(Errc::kCorruptData, "recorded blob has no sequence and checksum");
+  }
+  blob.sequence = numbers[0];
+  blob.checksum = std::bit_cast<std::uint64_t>(numbers[1]);
+  blob.bytes = array_of(arrays, "bytes").bytes;
 }
 
 std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept {
@@ -104,6 +127,14 @@ void Work::run(Context& context) {
   }
 }
 
+std::optional<StoredArrays> Work::save_state() const {
+  return state_of("num_taken", num_taken_);
+}
+
+void Work::load_state(const StoredArrays& state) {
+  num_taken_ = integer_of(state, "num_taken");
+}
+
 Threading Work::threading() const {
   return threading_of(service_);
 }
@@ -169,6 +200,14 @@ void Route::run(Context& context) {
   context.emit(out[static_cast<std::size_t>(turn) % out.size()], packet.payload, packet.meta);
 }
 
+std::optional<StoredArrays> Route::save_state() const {
+  return state_of("num_routed", num_routed_);
+}
+
+void Route::load_state(const StoredArrays& state) {
+  num_routed_ = integer_of(state, "num_routed");
+}
+
 Threading Route::threading() const {
   return threading_of(service_);
 }
@@ -188,6 +227,14 @@ void Merge::run(Context& context) {
   const auto packet = context.take(in[next_]);
   next_ = (next_ + 1) % in.size();
   context.emit(out, packet.payload, packet.meta);
+}
+
+std::optional<StoredArrays> Merge::save_state() const {
+  return state_of("next", static_cast<std::int64_t>(next_));
+}
+
+void Merge::load_state(const StoredArrays& state) {
+  next_ = static_cast<std::size_t>(integer_of(state, "next")) % in.size();
 }
 
 Threading Merge::threading() const {
@@ -210,6 +257,20 @@ void Sink::run(Context& context) {
   if (options_.check && checksum_of(packet->bytes) != packet->checksum) {
     throw Error(Errc::kCorruptData, "bytes changed on their way").with("packet", packet->sequence);
   }
+}
+
+std::optional<StoredArrays> Sink::save_state() const {
+  const std::array numbers{num_packets_, std::bit_cast<std::int64_t>(checksum_)};
+  return StoredArrays{stored_integers("packets_and_checksum", numbers)};
+}
+
+void Sink::load_state(const StoredArrays& state) {
+  const auto numbers = integers_of(state, "packets_and_checksum");
+  if (numbers.size() != 2) {
+    throw Error(Errc::kCorruptData, "recorded sink has no packets and checksum");
+  }
+  num_packets_ = numbers[0];
+  checksum_ = std::bit_cast<std::uint64_t>(numbers[1]);
 }
 
 Threading Sink::threading() const {

@@ -24,6 +24,9 @@ askos_add_test(dataflow/simulation_test LIBRARIES askos::dataflow)
 target_compile_definitions(dataflow_simulation_test PRIVATE
   ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 askos_add_test(dataflow/hold_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/recording_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/credit_tuning_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/argument_change_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
 if(CAF_VERSION VERSION_LESS 0.19)  # later versions have no coordinator for stepping
   askos_add_test(dataflow/interleaving_test LIBRARIES askos::dataflow CAF::core)
   askos_add_test(dataflow/hold_interleaving_test LIBRARIES askos::dataflow CAF::core)

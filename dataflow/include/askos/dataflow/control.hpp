@@ -4,10 +4,14 @@
 #include <askos/base/clock.hpp>
 #include <askos/base/id.hpp>
 #include <askos/dataflow/breakpoint.hpp>
+#include <askos/dataflow/credit_tuning.hpp>
 #include <askos/dataflow/peek.hpp>
+#include <askos/dataflow/recording.hpp>
+#include <askos/dataflow/status.hpp>
 #include <askos/telemetry/ledger.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +60,15 @@ struct CreditChange {
   std::string edge;
   int before = 0;
   int after = 0;
+  bool applied = false;  ///< false: it will be, once all stages stand between two runs
+};
+
+/// Another value for an argument of a stage.
+struct StageChange {
+  std::string stage;
+  std::string argument;
+  Argument before{};
+  Argument after{};
   bool applied = false;  ///< false: it will be, once all stages stand between two runs
 };
 
@@ -111,6 +124,39 @@ class Control {
   /// Gives an edge another credit on all ranks, if the plan can be proved with it; else throws
   /// `Errc::kPlanRefused` with all faults and the smallest repair. All stages stand for a moment.
   virtual CreditChange change_credit(std::string_view edge, int credit) = 0;
+
+  /// Gives an edge the credit that the time between two readings speaks for, and goes on to do so:
+  /// whenever `tend` finds that two seconds of the graph's clock have passed, the credit follows
+  /// what was measured; a change after which the graph is slower is undone. Throws as
+  /// `advise_credit` and `change_credit` do. Ends with a `change_credit` of the edge.
+  virtual TuningDecision tune_credit(std::string_view edge,
+                                     const SessionStatus& before,
+                                     const SessionStatus& after) = 0;
+  /// The edges whose credit is tuned, and what was decided.
+  [[nodiscard]] virtual std::vector<EdgeTuning> tuning() const = 0;
+
+  /// Gives an argument of a stage another value on all ranks, before the same run where ranks meet
+  /// in collectives. Throws, with the reason and nothing changed, if the stage does not take it;
+  /// all stages stand for a moment. What is recorded of the stage begins anew.
+  virtual StageChange change_argument(std::string_view stage,
+                                      const std::string& argument,
+                                      const Argument& value) = 0;
+
+  /// Keeps the last `last` runs of a stage on one rank from now on, at least, packets copied; 0:
+  /// forgets them. Throws `Errc::kUsage`, with the reason, if what the stage does cannot be
+  /// recorded, and `Errc::kNotFound` for a stage or rank that is not there.
+  virtual RecordingStatus record(std::string_view stage, Rank rank, int last) = 0;
+  [[nodiscard]] virtual RecordingStatus recording_status(std::string_view stage,
+                                                         Rank rank) const = 0;
+  /// Copies what is kept of a stage, also after it has ended; while it is held, with the packets
+  /// that wait for it. Throws `Errc::kUsage` if that is nothing.
+  [[nodiscard]] virtual std::shared_ptr<const Recording> take_recording(std::string_view stage,
+                                                                        Rank rank) const = 0;
+  /// Keeps a recording for those who fetch it in pieces and returns its number; only the newest
+  /// four stay.
+  [[nodiscard]] virtual int keep_recording(std::shared_ptr<const Recording> recording) = 0;
+  /// Throws `Errc::kNotFound` if it is not kept any more.
+  [[nodiscard]] virtual std::shared_ptr<const Recording> kept_recording(int number) const = 0;
 
   /// Ends a hold and drains the session. After `deadline` the rest is dropped, at the next `tend`.
   virtual void drain(Nanoseconds deadline) = 0;

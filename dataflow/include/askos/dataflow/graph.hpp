@@ -5,6 +5,7 @@
 #include <askos/base/unit.hpp>
 #include <askos/dataflow/stage.hpp>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ enum class FailurePolicy {
 struct StageOptions {
   FailurePolicy on_failure = FailurePolicy::kStop;
   int max_restarts = 3;
+  int record = 0;  ///< keep so many of its last runs from the start on; 0: do not
 };
 
 /// Names stages and the edges between their ports; a value that knows nothing of what runs it.
@@ -77,6 +79,10 @@ class Graph {
   /// Joins two ports whose types are known at run time only; the plan reports a mismatch.
   EdgeId connect_ports(const OutPort& from, const InPort& to, EdgeOptions options = {});
 
+  /// Says something about the graph that its recordings carry along.
+  void note(const std::string& key, std::string text) { notes_[key] = std::move(text); }
+  [[nodiscard]] const std::map<std::string, std::string>& notes() const noexcept { return notes_; }
+
   /// Changes the credit of an edge.
   void set_credit(EdgeId edge, int credit) {
     edges_.at(static_cast<std::size_t>(edge.value)).options.credit = credit;
@@ -94,6 +100,7 @@ class Graph {
   std::string name_;
   std::vector<Node> stages_;
   std::vector<Edge> edges_;
+  std::map<std::string, std::string> notes_;
 };
 
 }  // namespace askos::dataflow

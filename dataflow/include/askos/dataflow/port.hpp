@@ -4,6 +4,7 @@
 #include <askos/base/shape.hpp>
 #include <askos/base/unit.hpp>
 #include <askos/dataflow/payload_description.hpp>
+#include <askos/dataflow/stored_arrays.hpp>
 
 #include <optional>
 #include <string>
@@ -38,6 +39,8 @@ class Port {
   [[nodiscard]] std::type_index payload_type() const noexcept { return type_; }
   /// How to look into its payloads; null if their type does not let anybody.
   [[nodiscard]] PayloadDescriber describer() const noexcept { return describer_; }
+  /// How to record its payloads; null if their type does not let anybody.
+  [[nodiscard]] const PayloadStorage* storage() const noexcept { return storage_; }
   /// Position among the stage's ports of the same direction, in order of declaration.
   [[nodiscard]] int index() const noexcept { return index_; }
 
@@ -46,7 +49,8 @@ class Port {
        std::string name,
        Contract contract,
        std::type_index type,
-       PayloadDescriber describer);
+       PayloadDescriber describer,
+       const PayloadStorage* storage);
   ~Port() = default;
 
   friend class Stage;
@@ -55,6 +59,7 @@ class Port {
   Contract contract_;
   std::type_index type_;
   PayloadDescriber describer_;
+  const PayloadStorage* storage_;
   int index_ = 0;
 };
 
@@ -64,7 +69,8 @@ class InPort : public Port {
          std::string name,
          Contract contract,
          std::type_index type,
-         PayloadDescriber describer);
+         PayloadDescriber describer,
+         const PayloadStorage* storage);
 };
 
 class OutPort : public Port {
@@ -73,7 +79,8 @@ class OutPort : public Port {
           std::string name,
           Contract contract,
           std::type_index type,
-          PayloadDescriber describer);
+          PayloadDescriber describer,
+          const PayloadStorage* storage);
 };
 
 /// Receives payloads of type `T`. Declare it as a member: `In<Field> field{*this, "field", {...}};`
@@ -81,7 +88,12 @@ template <typename T>
 class In final : public InPort {
  public:
   In(Stage& owner, std::string name, Contract contract = {})
-      : InPort(owner, std::move(name), std::move(contract), typeid(T), describer_of<T>()) {}
+      : InPort(owner,
+               std::move(name),
+               std::move(contract),
+               typeid(T),
+               describer_of<T>(),
+               storage_of<T>()) {}
 };
 
 /// Sends payloads of type `T`. Declare it as a member: `Out<Field> field{*this, "field", {...}};`
@@ -89,7 +101,12 @@ template <typename T>
 class Out final : public OutPort {
  public:
   Out(Stage& owner, std::string name, Contract contract = {})
-      : OutPort(owner, std::move(name), std::move(contract), typeid(T), describer_of<T>()) {}
+      : OutPort(owner,
+                std::move(name),
+                std::move(contract),
+                typeid(T),
+                describer_of<T>(),
+                storage_of<T>()) {}
 };
 
 }  // namespace askos::dataflow

@@ -3,7 +3,9 @@
 
 #include <askos/dataflow/port.hpp>
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +29,12 @@ enum class Firing {
 /// A value in a graph file.
 using Argument = std::variant<bool, std::int64_t, double, std::string>;
 using Arguments = std::map<std::string, Argument>;
+
+/// Another value for an argument of a running stage.
+struct ArgumentChange {
+  Argument before;
+  std::function<void()> apply;  ///< to be called while the stage stands between two runs
+};
 
 /// A named piece of work with typed ports; no thread, no queue, no engine inside.
 ///
@@ -58,6 +66,28 @@ class Stage {
   /// Name and arguments that recreate this stage from a file; empty: not available in files.
   [[nodiscard]] virtual std::string type() const { return {}; }
   [[nodiscard]] virtual Arguments arguments() const { return {}; }
+
+  /// Prepares another value for an argument that may change while the stage runs. Is called on any
+  /// thread, also during a run: it must not touch what runs change. Throws what is wrong with the
+  /// value, or `Errc::kNotFound`, with the names that would do, for an argument that cannot change.
+  [[nodiscard]] virtual ArgumentChange change_argument(const std::string& name,
+                                                       const Argument& value);
+
+  /// True if a run depends on nothing but its packets, the stage's arguments, what `save_state`
+  /// gives and what `take_received` gives: then runs can be recorded and done again without peers.
+  [[nodiscard]] virtual bool replayable() const { return false; }
+  /// Copies what runs leave behind for later ones; called before a run. Nothing: not before this
+  /// run, which finds something that cannot be copied; ask before the next.
+  [[nodiscard]] virtual std::optional<StoredArrays> save_state() const;
+  /// Takes back what `save_state` gave; called after `start`. Throws `Errc::kCorruptData` or what
+  /// else is wrong with it.
+  virtual void load_state(const StoredArrays& state);
+  /// Is called before a run that is recorded: what the run gets from elsewhere than its packets, as
+  /// the results of collectives, is to be kept until `take_received`.
+  virtual void keep_received() {}
+  [[nodiscard]] virtual StoredArrays take_received() { return {}; }
+  /// Gives the next run, which is done again without peers, what it had received.
+  virtual void supply_received(const StoredArrays& received);
 
   [[nodiscard]] const std::vector<const InPort*>& inputs() const noexcept { return inputs_; }
   [[nodiscard]] const std::vector<const OutPort*>& outputs() const noexcept { return outputs_; }

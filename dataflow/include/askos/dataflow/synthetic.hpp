@@ -27,6 +27,9 @@ struct Blob {
 
 /// Lets inspectors look at the bytes.
 [[nodiscard]] PayloadDescription describe_payload(const Blob& blob);
+/// Let recorders keep them and make them again.
+[[nodiscard]] StoredArrays store_payload(const Blob& blob);
+void restore_payload(const StoredArrays& arrays, Blob& blob);
 
 /// Sums the bytes as little-endian words; what a source stores in `Blob::checksum`.
 [[nodiscard]] std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept;
@@ -64,6 +67,8 @@ class Service {
   [[nodiscard]] Nanoseconds draw();
 
   [[nodiscard]] const ServiceOptions& options() const noexcept { return options_; }
+  /// Takes other options from the next firing on. Throws as the constructor does.
+  void change(const ServiceOptions& options);
 
  private:
   [[nodiscard]] double uniform();  // in (0, 1)
@@ -94,6 +99,8 @@ class Source final : public Stage {
   void run(Context& context) override;
   [[nodiscard]] std::string type() const override { return "source"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
 
  private:
   SourceOptions options_;
@@ -120,6 +127,11 @@ class Work final : public Stage {
   [[nodiscard]] Threading threading() const override;
   [[nodiscard]] std::string type() const override { return "work"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
+  [[nodiscard]] std::optional<StoredArrays> save_state() const override;
+  void load_state(const StoredArrays& state) override;
 
  private:
   WorkOptions options_;
@@ -145,6 +157,9 @@ class FanOut final : public Stage {
   [[nodiscard]] Threading threading() const override;
   [[nodiscard]] std::string type() const override { return "fan_out"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
 
  private:
   ForkOptions options_;
@@ -163,6 +178,9 @@ class Join final : public Stage {
   [[nodiscard]] Threading threading() const override;
   [[nodiscard]] std::string type() const override { return "join"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
 
  private:
   ForkOptions options_;
@@ -181,6 +199,11 @@ class Route final : public Stage {
   [[nodiscard]] Threading threading() const override;
   [[nodiscard]] std::string type() const override { return "route"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
+  [[nodiscard]] std::optional<StoredArrays> save_state() const override;
+  void load_state(const StoredArrays& state) override;
 
  private:
   ForkOptions options_;
@@ -202,6 +225,11 @@ class Merge final : public Stage {
   [[nodiscard]] Firing firing() const override { return Firing::kAny; }
   [[nodiscard]] std::string type() const override { return "merge"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
+  [[nodiscard]] std::optional<StoredArrays> save_state() const override;
+  void load_state(const StoredArrays& state) override;
 
  private:
   ForkOptions options_;
@@ -225,6 +253,11 @@ class Sink final : public Stage {
   [[nodiscard]] Threading threading() const override;
   [[nodiscard]] std::string type() const override { return "sink"; }
   [[nodiscard]] Arguments arguments() const override;
+  [[nodiscard]] ArgumentChange change_argument(const std::string& name,
+                                               const Argument& value) override;
+  [[nodiscard]] bool replayable() const override { return true; }
+  [[nodiscard]] std::optional<StoredArrays> save_state() const override;
+  void load_state(const StoredArrays& state) override;
 
   /// What arrived; read them when the session has ended.
   [[nodiscard]] std::int64_t num_packets() const noexcept { return num_packets_; }
@@ -236,6 +269,9 @@ class Sink final : public Stage {
   std::int64_t num_packets_ = 0;
   std::uint64_t checksum_ = 0;
 };
+
+/// Reads the arguments of a stage's service.
+[[nodiscard]] ServiceOptions service_options(const ArgumentValues& values);
 
 /// Adds all of the above to `catalog`, under the names that their `type()` returns.
 void add_stage_types(StageCatalog& catalog);
