@@ -18,6 +18,7 @@ void add_hold(const CommandLine& line);
 void add_peek(const CommandLine& line);
 void add_break(const CommandLine& line);
 void add_credit(const CommandLine& line);
+void add_set(const CommandLine& line);
 void add_simulate(const CommandLine& line);
 void add_drain(const CommandLine& line);
 void add_trace(const CommandLine& line);

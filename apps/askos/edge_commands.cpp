@@ -157,8 +157,45 @@ int break_on(const BreakOptions& options, bool json) {
   return 0;
 }
 
+void print_tuning(const Json& edges, bool json) {
+  if (json) {
+    std::cout << edges.dump() << "\n";
+    return;
+  }
+  if (edges.empty()) {
+    std::cout << "no edge is tuned\n";
+    return;
+  }
+  for (const auto& edge : edges) {
+    const auto problem = edge.at("problem").get<std::string>();
+    std::cout << edge.at("edge").get<std::string>() << ": credit " << edge.at("credit")
+              << (problem.empty() ? "" : "  (" + problem + ")") << "\n";
+    for (const auto& decision : edge.at("decisions")) {
+      const auto outcome = decision.at("outcome").get<std::string>();
+      std::cout << "  " << clock_time(decision.at("age_s").get<double>()) << "  "
+                << decision.at("before") << " -> " << decision.at("after") << "  predicted "
+                << number(decision.at("predicted_per_s")) << "/s, measured before "
+                << number(decision.at("measured_per_s")) << "/s, after "
+                << (outcome == "kept" || outcome == "undone"
+                        ? number(decision.at("observed_per_s")) + "/s"
+                        : "-")
+                << ": " << outcome << "\n         " << decision.at("why").get<std::string>()
+                << "\n";
+      const auto reason = decision.at("reason").get<std::string>();
+      if (!reason.empty()) std::cout << "         " << reason << "\n";
+    }
+  }
+}
+
 int change_credit(const CreditOptions& options, bool json) {
   const auto found = find_one(options.debugger.selection);
+  if (options.edge.empty()) {
+    print_tuning(ask_session(found, {{"verb", "tuning"}}), json);
+    return 0;
+  }
+  if (options.credit.empty()) {
+    throw Error(Errc::kUsage, "a credit is missing: a number, or auto").with("edge", options.edge);
+  }
   Json request = debugger_request("credit", options.debugger);
   request["edge"] = options.edge;
   request["credit"] = options.credit == "auto" ? Json("auto") : Json(std::stoi(options.credit));
@@ -229,19 +266,24 @@ void add_break(const CommandLine& line) {
 void add_credit(const CommandLine& line) {
   auto& command = *line.app.add_subcommand(
       "credit",
-      "change how many packets an edge of a running graph holds, if the proof still holds");
+      "change how many packets an edge of a running graph holds, if the proof still holds; alone: "
+      "list the edges that are tuned");
   const auto options = std::make_shared<CreditOptions>();
-  command.add_option("edge", options->edge, "which edge, on all ranks")
-      ->type_name("EDGE")
-      ->required();
+  command.add_option("edge", options->edge, "which edge, on all ranks")->type_name("EDGE");
   command
-      .add_option("credit", options->credit, "packets, or auto: the least that is as fast as any")
+      .add_option("credit", options->credit,
+                  "packets, or auto: the least that is as fast as any, from now on")
       ->type_name("N|auto")
-      ->check(CLI::Range(1, 1 << 20) | CLI::IsMember({"auto"}))
-      ->required();
+      ->check(CLI::Range(1, 1 << 20) | CLI::IsMember({"auto"}));
   add_holding_debugger(command, options->debugger);
   add_common_options(command, line.common);
-  command.footer("Example: askos credit 'a.out>b.in' 8");
+  command.footer(
+      "Examples: askos credit 'a.out>b.in' 8\n"
+      "          askos credit 'a.out>b.in' auto && askos credit\n"
+      "auto goes on until the edge is given a number: every two seconds it asks what the last two "
+      "speak for, changes\nthe credit where that is worth it, and undoes a change after which the "
+      "graph is slower. The list shows for each\nchange its evidence, what was predicted, and what "
+      "came of it.");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return change_credit(*options, common.json); };
   });

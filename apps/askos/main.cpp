@@ -17,10 +17,12 @@ namespace {
 
 /// Commands that need LibTorch, HDF5 or an HTTP server, which take longer to load than this program
 /// to run.
-constexpr std::array<DelegatedVerb, 10> kDelegated{
+constexpr std::array<DelegatedVerb, 12> kDelegated{
     {{"import", "askos-data", "turn NetCDF files into a dataset"},
      {"verify", "askos-data", "check a dataset's structure and checksums"},
      {"checkpoint", "askos-data", "look at checkpoints, check, convert them"},
+     {"record", "askos-data", "keep the last runs of a stage of a running graph"},
+     {"replay", "askos-data", "do a stage's recorded runs again, alone"},
      {"train", "askos-model", "train a model"},
      {"evaluate", "askos-model", "score a trained model against persistence"},
      {"forecast", "askos-model", "run a trained model forward"},
@@ -85,6 +87,7 @@ int run(int argc, char** argv) {
   add_peek(line);
   add_break(line);
   add_credit(line);
+  add_set(line);
   add_drain(line);
   add_simulate(line);
   add_launch(line);

@@ -13,6 +13,8 @@ int run(int argc, char** argv) {
   const CommandLine line{app, common, action};
   add_checkpoint(line);
   add_import(line);
+  add_record(line);
+  add_replay(line, argv);
   add_verify(line);
   if (const auto code = parse(app, argc, argv, common)) {
     return *code;

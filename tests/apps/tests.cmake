@@ -39,6 +39,13 @@ foreach(test IN ITEMS data_import_test data_verify_test)
     ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
 endforeach()
 
+askos_add_test(apps/recording_test
+  LIBRARIES apps_support askos::io PkgConfig::HDF5 nlohmann_json::nlohmann_json)
+add_dependencies(apps_recording_test askos askos-data)
+target_compile_definitions(apps_recording_test PRIVATE
+  ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+  ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+
 askos_add_test(apps/checkpoint_command_test
   LIBRARIES apps_support askos::io nlohmann_json::nlohmann_json)
 add_dependencies(apps_checkpoint_command_test askos askos-data)
