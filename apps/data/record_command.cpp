@@ -115,15 +115,13 @@ void add_record(const CommandLine& line) {
   add_graph_selection(command, options->selection);
   add_common_options(command, line.common);
   command.footer(
-      "Example: askos record work --last 5 -o work.h5 && askos replay work.h5 --stage work "
-      "--check\n"
+      "Example: askos record work --last 5 -o work.h5\n"
+      "         askos replay work.h5 --stage work --check\n"
       "Runs are kept from this command on; from the start with record = N at the stage in the "
       "graph's "
-      "file\n(askos run G.toml --set stages.work.record=5) or askos train --record compute=5. A "
-      "stage "
-      "that is paused, by a\nbreakpoint for instance, is recorded at once, with the packets that "
-      "wait "
-      "for it.");
+      "file\n(askos run G.toml --set stages.work.record=5). A stage that is paused, by a "
+      "breakpoint for "
+      "instance, is\nrecorded at once, with the packets that wait for it.");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return record(*options, common.json); };
   });
