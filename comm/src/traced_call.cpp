@@ -28,6 +28,9 @@ class TracedWork final : public Work {
       : work_(std::move(work)), record_(std::move(record)) {}
 
   ~TracedWork() override {
+    if (record_ == nullptr) {
+      return;
+    }
     try {
       TracedWork::wait();
     } catch (...) {  // the group has failed, as the next wait on it will say
@@ -38,6 +41,17 @@ class TracedWork final : public Work {
 
   void wait() override {
     work_->wait();
+    record_end();
+  }
+
+  /// The stream waits, not the host: what is recorded ends where the host is let go.
+  void wait_on(Stream stream) override {
+    work_->wait_on(stream);
+    record_end();
+  }
+
+ private:
+  void record_end() {
     if (const auto record = std::exchange(record_, nullptr)) {
       const auto* timed = dynamic_cast<const TimedWork*>(work_.get());
       const auto finished = timed == nullptr ? 0 : timed->finished_at();
@@ -45,7 +59,6 @@ class TracedWork final : public Work {
     }
   }
 
- private:
   WorkPtr work_;
   Record record_;  // none once it has been called
 };

@@ -10,6 +10,7 @@ askos_add_test(comm/ordered_conformance_test LIBRARIES askos::comm)
 askos_add_test(comm/half_test LIBRARIES askos::comm)
 askos_add_test(comm/slot_pool_test LIBRARIES askos::comm askos::telemetry)
 askos_add_test(comm/local_communicator_test LIBRARIES askos::comm askos::telemetry)
+askos_add_test(comm/traced_call_test LIBRARIES askos::comm askos::telemetry)
 
 if(ASKOS_WITH_MPI)
   # These run under mpirun as a whole: one process is one rank of all their tests.
