@@ -8,10 +8,10 @@
 namespace askos::apps {
 namespace {
 
-constexpr std::array<std::string_view, 10> kReading{"ps",    "top",  "why",  "status", "dot",
-                                                    "trace", "hold", "peek", "breaks", "what_if"};
-constexpr std::array<std::string_view, 9> kChanging{
-    "pause", "resume", "step", "break", "unbreak", "credit", "record", "unrecord", "drain"};
+constexpr std::array<std::string_view, 11> kReading{
+    "ps", "top", "why", "status", "dot", "trace", "hold", "peek", "breaks", "what_if", "tuning"};
+constexpr std::array<std::string_view, 9> kChanging{"pause",  "resume", "step", "break", "unbreak",
+                                                    "credit", "record", "set",  "drain"};
 
 }  // namespace
 

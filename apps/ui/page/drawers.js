@@ -43,8 +43,8 @@ const drawer = (() => {
           times => ask({verb: "what_if", stage: name, times: Number(times)}, predicted =>
               `${name} ${times} × faster: ${formatRate(predicted.packets_per_s)} → ` +
               `${formatRate(predicted.predicted_per_s)} packets/s`));
-    field(actions, {label: "record its last runs", value: 5, type: "number", min: 1, press: "record"},
-          count => act({verb: "record", stage: name, last: Number(count), file: `/tmp/${name}.h5`}));
+    field(actions, {label: "keep its last runs", value: 5, type: "number", min: 1, press: "record"},
+          count => act({verb: "record", stage: name, last: Number(count)}));
     button(actions, "why does it wait?", () => ask({verb: "why", stage: name}, why => why.text));
     return () => {
       const section = body().select("#stage-figures").html("");
