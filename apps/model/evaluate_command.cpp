@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "report.hpp"
 #include "run_options.hpp"
+#include "run_recording.hpp"
 
 #include <iostream>
 
@@ -12,7 +13,9 @@ namespace {
 int evaluate(const RunOptions& options, bool json) {
   StopSignal stop;
   const auto config = load(options);
-  const auto evaluation = actors::evaluate(config, make_hooks(stop));
+  auto hooks = make_hooks(stop);
+  record_run(hooks, config.run.folder);
+  const auto evaluation = actors::evaluate(config, hooks);
   print_scores(evaluation, json);
   write_maps(config, evaluation);
   const auto path = write_report(config.run.folder);

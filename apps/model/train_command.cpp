@@ -6,6 +6,7 @@
 #include "device_option.hpp"
 #include "report.hpp"
 #include "run_options.hpp"
+#include "run_recording.hpp"
 
 #include <askos/actors/checkpointer.hpp>
 #include <askos/base/error.hpp>
@@ -76,7 +77,8 @@ class TrainingProgress {
 void clear_run(const actors::RunConfig& config) {
   std::error_code fault;
   fs::remove_all(actors::checkpoint_folder(config), fault);
-  for (const char* name : {"metrics.jsonl", "maps.json", "report.html"}) {
+  for (const char* name : {"metrics.jsonl", "maps.json", "report.html", "spans.jsonl",
+                           "train.pftrace", "evaluate.pftrace"}) {
     if (!fault) {
       fs::remove(config.run.folder / name, fault);
     }
@@ -107,6 +109,7 @@ int train(const TrainOptions& options, bool json) {
     clear_run(config);
   }
   auto hooks = make_hooks(stop);
+  record_run(hooks, config.run.folder);
   // Not before all else has been accepted: the folder may hold the run of another model.
   hooks.on_session = [&config, attach = hooks.on_session](const dataflow::Session& session) {
     write_resolved(config);

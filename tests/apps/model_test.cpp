@@ -68,7 +68,7 @@ class Storm : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(Storm, ReportIsOneFileThatNeedsNoNetwork) {
+TEST_F(Storm, LeavesAReportThatNeedsNoNetworkTracesAndSpans) {
   const auto ended = run(training(folder_, "run"), folder_);
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   std::ifstream file(folder_.path() / "run" / "report.html");
@@ -77,6 +77,16 @@ TEST_F(Storm, ReportIsOneFileThatNeedsNoNetwork) {
   EXPECT_NE(page.find("persistence_rmse"), std::string::npos);
   EXPECT_EQ(page.find("src=\"http"), std::string::npos);
   EXPECT_EQ(page.find("href=\"http"), std::string::npos);
+
+  for (const char* trace : {"train.pftrace", "evaluate.pftrace"}) {
+    EXPECT_GT(fs::file_size(folder_.path() / "run" / trace), 1000U) << trace;
+  }
+  std::ifstream spans(folder_.path() / "run" / "spans.jsonl");
+  for (const char* name : {"askos train", "askos evaluate"}) {
+    std::string line;
+    std::getline(spans, line);
+    EXPECT_NE(line.find(std::string("\"name\":\"") + name), std::string::npos) << line;
+  }
 }
 
 TEST_F(Storm, TerminatedTrainingLeavesACheckpointAndGoesOn) {
