@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prediction.hpp"
 
+#include "plan_checks.hpp"
 #include "throughput_model.hpp"
 
 #include <askos/base/error.hpp>
@@ -20,34 +21,13 @@ constexpr double kTrusted = 0.3;
 /// So much of what any credit could bring is enough.
 constexpr double kEnough = 0.95;
 constexpr int kMostCredit = 256;
+/// A stage that waits less of its time for a side of the graph is not held back by it.
+constexpr double kLittleWait = 0.05;
 /// A graph that comes so near to its best speed counts as just as fast.
 constexpr double kAsFast = 0.99;
 
 std::size_t first_node(const Plan& plan, std::size_t rank) {
   return rank * plan.ranks().front().stages().size();
-}
-
-/// The model of one rank, from what its stages spent on their own per run.
-std::optional<ThroughputModel> model_of(const Plan& plan,
-                                        const BlameGraph& blame,
-                                        std::size_t rank) {
-  const Graph& graph = plan.ranks()[rank];
-  std::vector<double> service;
-  for (std::size_t i = 0; i < graph.stages().size(); ++i) {
-    const auto& node = blame.nodes[first_node(plan, rank) + i];
-    if (node.num_runs == 0) return std::nullopt;
-    service.push_back(node.own() / static_cast<double>(node.num_runs));
-  }
-  return ThroughputModel::make(graph, std::move(service));
-}
-
-double measured(const Plan& plan,
-                const BlameGraph& blame,
-                std::size_t rank,
-                const ThroughputModel& model,
-                double window_s) {
-  const auto& node = blame.nodes[first_node(plan, rank) + model.measured_stage()];
-  return window_s > 0 ? static_cast<double>(node.num_runs) / window_s : 0;
 }
 
 /// Seconds that a stage waited for credit of an edge, or for its packets.
@@ -57,6 +37,55 @@ double waited_for(const BlameGraph::Node& node, const std::string& edge, bool pa
     return wait.edge == edge && wait.state == (packets ? State::kWaitInput : State::kWaitCredit);
   });
   return found == node.waits.end() ? 0 : found->seconds;
+}
+
+/// The stages of a rank that a model may leave out (see `ThroughputModel::Sides`): whoever feeds
+/// them must hardly have waited for them. Nothing if one held the graph back.
+std::optional<std::vector<bool>> find_sides(const Plan& plan,
+                                            const BlameGraph& blame,
+                                            std::size_t rank) {
+  const Graph& graph = plan.ranks()[rank];
+  std::vector<bool> sides(graph.stages().size(), false);
+  for (std::size_t e = 0; e < graph.edges().size(); ++e) {
+    const auto& edge = graph.edges()[e];
+    if (!ThroughputModel::is_side(edge)) continue;
+    const auto& feeder =
+        blame.nodes[first_node(plan, rank) + static_cast<std::size_t>(owner_in(graph, *edge.from))];
+    const auto name = graph.edge_name(EdgeId{static_cast<int>(e)});
+    if (waited_for(feeder, name, /*packets=*/false) > kLittleWait * feeder.active) {
+      return std::nullopt;
+    }
+    sides[static_cast<std::size_t>(owner_in(graph, *edge.to))] = true;
+  }
+  return sides;
+}
+
+/// The model of one rank, from what its stages spent on their own per run.
+std::optional<ThroughputModel> model_of(const Plan& plan,
+                                        const BlameGraph& blame,
+                                        std::size_t rank,
+                                        ThroughputModel::Sides sides) {
+  const Graph& graph = plan.ranks()[rank];
+  const auto left_out = sides == ThroughputModel::Sides::kLeftOut
+                            ? find_sides(plan, blame, rank)
+                            : std::vector<bool>(graph.stages().size(), false);
+  if (!left_out) return std::nullopt;
+  std::vector<double> service;
+  for (std::size_t i = 0; i < graph.stages().size(); ++i) {
+    const auto& node = blame.nodes[first_node(plan, rank) + i];
+    if (node.num_runs == 0 && !(*left_out)[i]) return std::nullopt;
+    service.push_back((*left_out)[i] ? 0 : node.own() / static_cast<double>(node.num_runs));
+  }
+  return ThroughputModel::make(graph, std::move(service), sides);
+}
+
+double measured(const Plan& plan,
+                const BlameGraph& blame,
+                std::size_t rank,
+                const ThroughputModel& model,
+                double window_s) {
+  const auto& node = blame.nodes[first_node(plan, rank) + model.measured_stage()];
+  return window_s > 0 ? static_cast<double>(node.num_runs) / window_s : 0;
 }
 
 /// The rank whose stages have most to do.
@@ -81,7 +110,7 @@ std::optional<ShortCredit> find_short_credit(const Plan& plan,
   if (plan.ranks().empty() || plan.ranks().front().stages().empty()) return std::nullopt;
   const auto rank = busiest_rank(plan, blame);
   const Graph& graph = plan.ranks()[rank];
-  auto model = model_of(plan, blame, rank);
+  auto model = model_of(plan, blame, rank, ThroughputModel::Sides::kRefused);
   if (!model) return std::nullopt;
   const double now = model->firings_per_second();
   const double seen = measured(plan, blame, rank, *model, window_s);
@@ -128,7 +157,7 @@ Prediction predict(const Plan& plan,
   const BlameGraph blame(plan, before, after);
   const auto rank = busiest_rank(plan, blame);
   const Graph& graph = plan.ranks().at(rank);
-  auto model = model_of(plan, blame, rank);
+  auto model = model_of(plan, blame, rank, ThroughputModel::Sides::kLeftOut);
   if (!model) {
     throw Error(Errc::kUsage, "no prediction: rates depend on the data, or a stage has not run");
   }

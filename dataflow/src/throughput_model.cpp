@@ -18,27 +18,37 @@ constexpr double kLeastService = 1e-9;
 
 }  // namespace
 
+bool ThroughputModel::is_side(const Graph::Edge& edge) noexcept {
+  return edge.from->contract().rate == 0 && edge.to->owner().outputs().empty();
+}
+
 std::optional<ThroughputModel> ThroughputModel::make(const Graph& graph,
-                                                     std::vector<double> service) {
+                                                     std::vector<double> service,
+                                                     Sides sides) {
   ThroughputModel model;
+  std::vector<bool> left_out(graph.stages().size(), false);
   for (const auto& node : graph.stages()) {
     if (node.stage->firing() != Firing::kAll) return std::nullopt;
   }
   for (const auto& edge : graph.edges()) {
     const int made = edge.from->contract().rate;
-    const int taken = edge.to->contract().rate;
-    if (made == 0 || taken == 0 || edge.options.policy != EdgePolicy::kBlock) return std::nullopt;
+    const bool is_left_out = sides == Sides::kLeftOut && is_side(edge);
+    // Nothing is ever made for what is left out: it waits for its input for ever.
+    const int taken = is_left_out ? 1 : edge.to->contract().rate;
+    if ((made == 0 && !is_left_out) || taken == 0 || edge.options.policy != EdgePolicy::kBlock)
+      return std::nullopt;
     model.edges_.push_back({.from = static_cast<std::size_t>(owner_in(graph, *edge.from)),
                             .to = static_cast<std::size_t>(owner_in(graph, *edge.to)),
                             .made = made,
                             .taken = taken,
                             .credit = static_cast<int>(packets_that_fit(edge)),
                             .initial = edge.options.initial});
+    left_out[model.edges_.back().to] = is_left_out || left_out[model.edges_.back().to];
   }
   for (double& time : service) time = std::max(time, kLeastService);
   model.service_ = std::move(service);
   for (std::size_t i = 0; i < graph.stages().size(); ++i) {
-    if (graph.stages()[i].stage->outputs().empty()) model.measured_ = i;
+    if (graph.stages()[i].stage->outputs().empty() && !left_out[i]) model.measured_ = i;
   }
   return model;
 }

@@ -25,10 +25,21 @@ class ThroughputModel {
     int initial;
   };
 
+  /// What to do about a stage at the end of the graph that gets packets at a rate that depends on
+  /// the data: one that writes a checkpoint now and then.
+  enum class Sides {
+    kRefused,
+    kLeftOut,  ///< it never fires in the model
+  };
+
   /// `service` are seconds per firing by stage. Returns nothing if the graph has parts that no
   /// fixed rates describe: stages that fire on any input, data-dependent rates, edges that drop.
   [[nodiscard]] static std::optional<ThroughputModel> make(const Graph& graph,
-                                                           std::vector<double> service);
+                                                           std::vector<double> service,
+                                                           Sides sides = Sides::kRefused);
+
+  /// Tells whether an edge leads to a stage at the side, as above.
+  [[nodiscard]] static bool is_side(const Graph::Edge& edge) noexcept;
 
   [[nodiscard]] std::vector<double>& service() noexcept { return service_; }
   [[nodiscard]] std::vector<Edge>& edges() noexcept { return edges_; }

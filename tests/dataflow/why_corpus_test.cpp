@@ -68,6 +68,40 @@ TEST(Prediction, AgreesWithWhatTheChangeBrings) {
   EXPECT_THROW((void)rate_of(slow, {.stage = "b", .times = 0}), Error);
 }
 
+/// Passes packets on, and would hand one aside now and then, as one that writes checkpoints.
+class Archivist final : public Stage {
+ public:
+  In<synthetic::Blob> in{*this, "in"};
+  Out<synthetic::Blob> out{*this, "out"};
+  Out<synthetic::Blob> aside{*this, "aside", {.rate = 0}};
+  void run(Context& context) override {
+    (void)context.take(in);
+    context.emit(out, synthetic::Blob{});
+  }
+};
+
+TEST(Prediction, LeavesOutStagesAtTheSideThatGetPacketsNowAndThen) {
+  Graph graph("archive");
+  auto& source = graph.add<synthetic::Source>("source", synthetic::SourceOptions{});
+  auto& work = graph.add<synthetic::Work>(
+      "work", synthetic::WorkOptions{.service = {.time = std::chrono::milliseconds(10)}});
+  auto& archivist = graph.add<Archivist>("archivist");
+  auto& sink = graph.add<synthetic::Sink>("sink", synthetic::SinkOptions{});
+  auto& archive = graph.add<synthetic::Sink>("archive", synthetic::SinkOptions{});
+  graph.connect(source.out, work.in);
+  graph.connect(work.out, archivist.in);
+  graph.connect(archivist.out, sink.in);
+  graph.connect(archivist.aside, archive.in);
+  SteppingClock clock;
+  const auto session =
+      start(Plan(std::move(graph)), {.kind = EngineKind::kSerial, .clock = &clock});
+  (void)session->wait(std::chrono::seconds(2));
+  const auto twice = predict(session->plan(), {}, session->status(), {.stage = "work", .times = 2});
+  session->stop();
+  EXPECT_NEAR(twice.packets_per_s, 100, 2);
+  EXPECT_NEAR(twice.predicted_per_s, 200, 4);
+}
+
 class HealthyGraph : public ::testing::TestWithParam<StalledGraph> {};
 
 TEST_P(HealthyGraph, HasNobodyToBlame) {
