@@ -79,7 +79,7 @@ function showTop(top) {
   graphView.update(top);
   whyStrip.update(top);
   drawer.update(top);
-  timeline.noteStates(top.stages);
+  timeline.noteStates(top.stages, top.age_s);
 }
 
 /// Logs what the user would want to have noticed.

@@ -200,7 +200,7 @@ const timeline = (() => {
       draw();
     },
     /// Remembers since when each stage has been in its state: the rings know only what is over.
-    noteStates(stages) {
+    noteStates(stages, age) {
       const last = new Map();
       for (const event of events) {
         if (!isCollective(event)) last.set(event[2], Math.max(last.get(event[2]) || 0, event[0] + event[1]));
@@ -208,7 +208,7 @@ const timeline = (() => {
       states = new Map();
       trace.tracks.forEach((track, number) => {
         const stage = stages.find(entry => entry.stage === track.name && entry.rank === track.rank);
-        if (stage) states.set(number, {since: last.get(number) || now - kSpan, state: stage.state});
+        if (stage) states.set(number, {since: last.get(number) || now - Math.min(kSpan, 1e9 * age), state: stage.state});
       });
     },
   };
