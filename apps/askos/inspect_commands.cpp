@@ -28,6 +28,28 @@ std::string state_of(const Json& row) {
          ", " + clock_time(left) + " left";
 }
 
+/// Lists the other processes of runs that have some; a clock is that of the first process plus so
+/// much.
+void print_processes(const Json& rows, std::ostream& out) {
+  Table table({{"PID OF RUN"}, {"RANK"}, {"HOST", Align::kLeft}, {"PID"}, {"CLOCK"}, {"+/-"}});
+  bool has_any = false;
+  for (const auto& row : rows) {
+    for (const auto& process : row.at("processes")) {
+      const auto milliseconds = [&](const char* key) {
+        return fixed(process.at(key).get<double>() * 1e-6, 3) + " ms";
+      };
+      const bool answers = process.at("answers").get<bool>();
+      table.add({row.at("pid").dump(), process.at("rank").dump(), process.at("host"),
+                 process.at("pid").dump(), answers ? milliseconds("clock_offset_ns") : "silent",
+                 answers ? milliseconds("clock_error_ns") : ""});
+      has_any = true;
+    }
+  }
+  if (has_any) {
+    out << "\n" << table;
+  }
+}
+
 int ps(const Selection& selection, bool json) {
   Table table({{"PID"},
                {"SESSION"},
@@ -52,6 +74,7 @@ int ps(const Selection& selection, bool json) {
     std::cout << "no graph is running\n";
   } else {
     std::cout << table;
+    print_processes(rows, std::cout);
   }
   return 0;
 }

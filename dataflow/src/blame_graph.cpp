@@ -60,17 +60,6 @@ std::int64_t at(const std::vector<std::int64_t>& values, std::size_t index) {
   return index < values.size() ? values[index] : 0;
 }
 
-/// Index of each stage's node, by rank and position in the rank's graph.
-std::vector<std::size_t> first_nodes(const Plan& plan) {
-  std::vector<std::size_t> first;
-  std::size_t next = 0;
-  for (const auto& graph : plan.ranks()) {
-    first.push_back(next);
-    next += graph.stages().size();
-  }
-  return first;
-}
-
 }  // namespace
 
 double BlameGraph::Node::stalled() const noexcept {
@@ -97,17 +86,16 @@ BlameGraph::BlameGraph(const Plan& plan, const SessionStatus& before, const Sess
     }
     nodes.push_back(std::move(node));
   }
-  const auto first = first_nodes(plan);
-  for (std::size_t rank = 0; rank < plan.ranks().size(); ++rank) {
-    const Graph& graph = plan.ranks()[rank];
+  // Rank by rank, those of other processes too if they are in the readings.
+  for (std::size_t first = 0; !plan.ranks().empty() && first < nodes.size();) {
+    const Graph& graph = plan.graph_of(nodes[first].rank);
     for (std::size_t i = 0; i < graph.stages().size(); ++i) {
-      nodes[first[rank] + i].is_source = graph.stages()[i].stage->inputs().empty();
+      nodes[first + i].is_source = graph.stages()[i].stage->inputs().empty();
     }
     for (std::size_t e = 0; e < graph.edges().size(); ++e) {
       const auto& [from, to, options] = graph.edges()[e];
-      const auto producer =
-          first[rank] + static_cast<std::size_t>(graph.id_of(from->owner()).value);
-      const auto consumer = first[rank] + static_cast<std::size_t>(graph.id_of(to->owner()).value);
+      const auto producer = first + static_cast<std::size_t>(graph.id_of(from->owner()).value);
+      const auto consumer = first + static_cast<std::size_t>(graph.id_of(to->owner()).value);
       const std::string name = graph.edge_name(EdgeId{static_cast<int>(e)});
       const auto add = [&](std::size_t waiting, std::size_t target, State state, auto member,
                            std::size_t place) {
@@ -122,6 +110,7 @@ BlameGraph::BlameGraph(const Plan& plan, const SessionStatus& before, const Sess
           static_cast<std::size_t>(to->index()));
       add(producer, consumer, State::kWaitCredit, &StageStatus::wait_credit_ns, e);
     }
+    first += graph.stages().size();
   }
   blame_late_ranks(plan);
   blame_holders(plan);
@@ -137,25 +126,25 @@ void BlameGraph::pass_on(std::size_t from, Wait wait) {
 /// waited longer than another by as much as the other came later than it. What even the latest one
 /// waited is the transfer itself.
 void BlameGraph::blame_late_ranks(const Plan& plan) {
-  const auto& ranks = plan.ranks();
-  for (std::size_t i = 0; !ranks.empty() && i < ranks.front().stages().size(); ++i) {
-    const auto communicator = ranks.front().stages()[i].stage->communicator();
+  const auto num_stages = plan.ranks().empty() ? 0 : plan.ranks().front().stages().size();
+  const auto num_ranks = num_stages == 0 ? 0 : nodes.size() / num_stages;  // of all processes
+  for (std::size_t i = 0; i < num_stages; ++i) {
+    const auto communicator = plan.ranks().front().stages()[i].stage->communicator();
     if (communicator.empty()) continue;
     const auto comm = [&](std::size_t rank) {
-      return nodes[rank * ranks.front().stages().size() + i].in(State::kWaitComm);
+      return nodes[rank * num_stages + i].in(State::kWaitComm);
     };
-    for (std::size_t early = 0; early < ranks.size(); ++early) {
+    for (std::size_t early = 0; early < num_ranks; ++early) {
       double least = comm(early);
       double sum = 0;
-      for (std::size_t late = 0; late < ranks.size(); ++late) {
+      for (std::size_t late = 0; late < num_ranks; ++late) {
         least = std::min(least, comm(late));
         sum += std::max(0.0, comm(early) - comm(late));
       }
-      for (std::size_t late = 0; late < ranks.size() && sum > 0; ++late) {
+      for (std::size_t late = 0; late < num_ranks && sum > 0; ++late) {
         const double share = std::max(0.0, comm(early) - comm(late)) / sum;
-        pass_on(early * ranks.front().stages().size() + i,
-                {late * ranks.front().stages().size() + i, State::kWaitComm, communicator,
-                 share * (comm(early) - least)});
+        pass_on(early * num_stages + i, {late * num_stages + i, State::kWaitComm, communicator,
+                                         share * (comm(early) - least)});
       }
     }
   }
@@ -164,8 +153,8 @@ void BlameGraph::blame_late_ranks(const Plan& plan) {
 /// Who waits for a pool waits for what is downstream of it to let go. If that is busy all the time,
 /// it is behind the wait; the idler it is, the more the pool itself is too small.
 void BlameGraph::blame_holders(const Plan& plan) {
-  std::size_t first = 0;
-  for (const Graph& graph : plan.ranks()) {
+  for (std::size_t first = 0; !plan.ranks().empty() && first < nodes.size();) {
+    const Graph& graph = plan.graph_of(nodes[first].rank);
     for (std::size_t i = 0; i < graph.stages().size(); ++i) {
       const double waited = nodes[first + i].in(State::kWaitMem);
       if (waited == 0) continue;

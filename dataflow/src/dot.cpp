@@ -16,7 +16,8 @@ std::string label_of(const Graph& graph, std::size_t edge, const SessionStatus* 
   std::string label = std::to_string(graph.edges()[edge].options.credit);
   if (status != nullptr) {
     for (const auto& reading : status->edges) {
-      if (reading.rank.value == 0 && reading.edge.value == static_cast<int>(edge)) {
+      if (reading.rank == status->edges.front().rank &&
+          reading.edge.value == static_cast<int>(edge)) {
         label = std::to_string(reading.in_flight) + "/" + label;
       }
     }

@@ -31,7 +31,7 @@ Execution::~Execution() {
 
 std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const RunnerOptions& options) {
   std::shared_ptr<Execution> execution(new Execution(std::move(plan), clock));
-  Rank rank;
+  Rank rank = execution->plan_.first_rank();
   for (const auto& graph : execution->plan_.ranks()) {
     execution->build_rank(graph, rank, options);
     ++rank.value;
@@ -157,8 +157,7 @@ void Execution::absorb(StageFailure failure) {
 }
 
 std::string Execution::edge_name(Rank rank, std::size_t graph_edge) const {
-  return plan_.ranks()[static_cast<std::size_t>(rank.value)].edge_name(
-      EdgeId{static_cast<int>(graph_edge)});
+  return plan_.graph_of(rank).edge_name(EdgeId{static_cast<int>(graph_edge)});
 }
 
 std::vector<std::size_t> Execution::edges_named(std::string_view name,
@@ -182,8 +181,7 @@ std::vector<std::size_t> Execution::edges_named(std::string_view name,
 }
 
 const Graph::Edge& Execution::graph_edge(const RunningEdge& edge) const {
-  const auto& graph = plan_.ranks().at(static_cast<std::size_t>(edge.rank.value));
-  return graph.edges().at(static_cast<std::size_t>(edge.edge.value));
+  return plan_.graph_of(edge.rank).edges().at(static_cast<std::size_t>(edge.edge.value));
 }
 
 double Execution::seconds_between(std::uint64_t tick, std::uint64_t now) const {
@@ -331,12 +329,12 @@ SessionStatus Execution::status() const {
   status.graph = ranks.empty() ? "" : ranks.front().name();
   {
     const std::lock_guard lock(mutex_);
+    status.failure = failure_;
     status.state = failure_ ? "failed" : outcome_ ? "done" : draining_ ? "draining" : "running";
   }
   status.age = clock_.now() - started_;
   for (const auto& runner : runners_) {
-    const auto& graph = ranks[static_cast<std::size_t>(runner->rank().value)];
-    status.stages.push_back(runner->status(graph.edges().size()));
+    status.stages.push_back(runner->status(plan_.graph_of(runner->rank()).edges().size()));
   }
   for (const auto& edge : edges_) {
     const auto reading = edge.state->read();

@@ -67,7 +67,8 @@ class Inspector::Server {
 
   int attach(const Session& session) {
     const std::lock_guard lock(mutex_);
-    sessions_.push_back({.number = ++num_attached_, .session = &session, .history = {}});
+    sessions_.push_back(
+        {.number = ++num_attached_, .session = &session, .history = {}, .peers = options_.peers});
     return num_attached_;
   }
 
@@ -88,7 +89,7 @@ class Inspector::Server {
   void take_snapshots() {
     const std::lock_guard lock(mutex_);
     for (auto& inspected : sessions_) {
-      inspected.history.push_back(inspected.session->status());
+      inspected.history.push_back(inspected.status());
       const Nanoseconds newest = inspected.history.back().age;
       while (newest - inspected.history.front().age > options_.history) {
         inspected.history.pop_front();

@@ -82,12 +82,15 @@ const InspectedSession& chosen_session(const Request& request, const InspectedSe
 Window look_back(const InspectedSession& inspected, const Request& request) {
   const auto milliseconds = std::clamp<std::int64_t>(
       request.integer("window_ms", kDefaultWindow.count() / 1'000'000), 1, std::int64_t{1} << 40);
-  Window window{.before = {}, .after = inspected.session->status()};
+  Window window{.before = {}, .after = inspected.status()};
   const Nanoseconds begin = window.after.age - std::chrono::milliseconds(milliseconds);
   if (begin.count() <= 0) {
     return window;
   }
   for (const auto& reading : inspected.history) {
+    if (reading.stages.size() != window.after.stages.size()) {
+      continue;  // ranks of other processes have come or gone since
+    }
     window.before = reading;  // the first one in the window, else the newest before it
     if (reading.age >= begin) {
       break;

@@ -24,6 +24,21 @@ constexpr Nanoseconds kStripTime = std::chrono::seconds(10);
 constexpr std::int64_t kMostColumns = 200;
 constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // milliseconds; adding it to now is safe
 
+/// The other processes of the run, with how far their clocks are from this one's.
+Json processes_json(const InspectedSession& inspected) {
+  Json rows = Json::array();
+  for (const auto& peer :
+       inspected.peers ? inspected.peers->processes() : std::vector<PeerProcess>()) {
+    rows.push_back({{"rank", peer.rank},
+                    {"host", peer.host},
+                    {"pid", peer.pid},
+                    {"answers", peer.answers},
+                    {"clock_offset_ns", peer.clock_offset.count()},
+                    {"clock_error_ns", peer.clock_error.count()}});
+  }
+  return rows;
+}
+
 Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
   Json rows = Json::array();
   for (const auto& inspected : sessions) {
@@ -33,14 +48,15 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
     rows.push_back({{"pid", ::getpid()},
                     {"session", inspected.number},
                     {"graph", after.graph},
-                    {"ranks", plan.ranks().size()},
+                    {"ranks", report.num_ranks},
                     {"stages", after.stages.size()},
                     {"age_s", static_cast<double>(after.age.count()) * 1e-9},
                     {"packets_per_s", arrivals(plan, before, after).per_second},
                     {"state", after.state},
                     {"verdict", to_string(report.verdict)},
                     {"root", root_phrase(report)},
-                    {"hold", short_hold_json(inspected.session->control().hold())}});
+                    {"hold", short_hold_json(inspected.session->control().hold())},
+                    {"processes", processes_json(inspected)}});
   }
   return rows;
 }
@@ -84,7 +100,7 @@ Json what_if(const Request& request, const std::vector<InspectedSession>& sessio
 }
 
 Json status_verb(const Request& request, const std::vector<InspectedSession>& sessions) {
-  return status_json(chosen_session(request, sessions).session->status());
+  return status_json(chosen_session(request, sessions).status());
 }
 
 Json dot(const Request& request, const std::vector<InspectedSession>& sessions) {
@@ -154,6 +170,11 @@ std::string refuse(const std::string& message) {
   Json json{{"protocol", kProtocol}};
   json.update(failure(Error(Errc::kUsage, message)));
   return print(json);
+}
+
+SessionStatus InspectedSession::status() const {
+  return with_peers(session->status(),
+                    peers ? peers->readings(number) : std::vector<SessionStatus>());
 }
 
 bool equal_in_constant_time(std::string_view given, std::string_view expected) noexcept {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/dataflow/peer_sessions.hpp>
 #include <askos/dataflow/session.hpp>
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,10 @@ struct InspectedSession {
   int number;
   const Session* session;
   std::deque<SessionStatus> history;
+  std::shared_ptr<const PeerSessions> peers = nullptr;  ///< in other processes, if there are any
+
+  /// Reads the session now, with what is known of its ranks in other processes.
+  [[nodiscard]] SessionStatus status() const;
 };
 
 /// What an inspector lets its clients do.

@@ -17,8 +17,8 @@ std::vector<Graph> single(Graph graph) {
 
 Plan::Plan(Graph graph, const PlanLimits& limits) : Plan(single(std::move(graph)), limits) {}
 
-Plan::Plan(std::vector<Graph> one_per_rank, const PlanLimits& limits)
-    : ranks_(std::move(one_per_rank)), limits_(limits), report_(prove()) {
+Plan::Plan(std::vector<Graph> one_per_rank, const PlanLimits& limits, Rank first)
+    : ranks_(std::move(one_per_rank)), limits_(limits), first_(first), report_(prove()) {
   refuse_unless_ok(report_);
 }
 
@@ -51,6 +51,11 @@ void Plan::refuse_unless_ok(const PlanReport& report) const {
     refusal.with("fault", repair.empty() ? what : what + " (repair: " + repair + ")");
   }
   throw refusal;
+}
+
+const Graph& Plan::graph_of(Rank rank) const noexcept {
+  const auto at = static_cast<std::size_t>(rank.value - first_.value);
+  return at < ranks_.size() ? ranks_[at] : ranks_.front();
 }
 
 }  // namespace askos::dataflow

@@ -44,7 +44,7 @@ double waited_for(const BlameGraph::Node& node, const std::string& edge, bool pa
 std::optional<std::vector<bool>> find_sides(const Plan& plan,
                                             const BlameGraph& blame,
                                             std::size_t rank) {
-  const Graph& graph = plan.ranks()[rank];
+  const Graph& graph = plan.ranks().front();  // that of all ranks
   std::vector<bool> sides(graph.stages().size(), false);
   for (std::size_t e = 0; e < graph.edges().size(); ++e) {
     const auto& edge = graph.edges()[e];
@@ -65,7 +65,7 @@ std::optional<ThroughputModel> model_of(const Plan& plan,
                                         const BlameGraph& blame,
                                         std::size_t rank,
                                         ThroughputModel::Sides sides) {
-  const Graph& graph = plan.ranks()[rank];
+  const Graph& graph = plan.ranks().front();  // that of all ranks
   const auto left_out = sides == ThroughputModel::Sides::kLeftOut
                             ? find_sides(plan, blame, rank)
                             : std::vector<bool>(graph.stages().size(), false);
@@ -109,7 +109,7 @@ std::optional<ShortCredit> find_short_credit(const Plan& plan,
                                              double window_s) {
   if (plan.ranks().empty() || plan.ranks().front().stages().empty()) return std::nullopt;
   const auto rank = busiest_rank(plan, blame);
-  const Graph& graph = plan.ranks()[rank];
+  const Graph& graph = plan.ranks().front();  // that of all ranks
   auto model = model_of(plan, blame, rank, ThroughputModel::Sides::kRefused);
   if (!model) return std::nullopt;
   const double now = model->firings_per_second();
@@ -156,7 +156,7 @@ Prediction predict(const Plan& plan,
                    const WhatIf& change) {
   const BlameGraph blame(plan, before, after);
   const auto rank = busiest_rank(plan, blame);
-  const Graph& graph = plan.ranks().at(rank);
+  const Graph& graph = plan.ranks().at(0);  // that of all ranks
   auto model = model_of(plan, blame, rank, ThroughputModel::Sides::kLeftOut);
   if (!model) {
     throw Error(Errc::kUsage, "no prediction: rates depend on the data, or a stage has not run");

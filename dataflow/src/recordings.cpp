@@ -76,7 +76,7 @@ RecordingStatus Recordings::status(std::string_view stage, Rank rank) const {
 std::shared_ptr<const Recording> Recordings::take(std::string_view stage, Rank rank) const {
   auto& runner = runner_of(stage, rank);
   check_recordable(runner.name(), runner.stage());
-  const auto& graph = execution_.plan().ranks().at(static_cast<std::size_t>(rank.value));
+  const auto& graph = execution_.plan().graph_of(rank);
   auto recording =
       std::make_shared<Recording>(Recording{.graph = graph.name(),
                                             .stage = std::string(stage),

@@ -189,7 +189,7 @@ Arrivals arrivals(const Plan& plan, const SessionStatus& before, const SessionSt
   Arrivals most;
   for (std::size_t i = 0; i < after.edges.size(); ++i) {
     const EdgeStatus& now = after.edges[i];
-    const Graph& graph = plan.ranks().at(static_cast<std::size_t>(now.rank.value));
+    const Graph& graph = plan.graph_of(now.rank);
     const Stage& consumer = graph.edges().at(static_cast<std::size_t>(now.edge.value)).to->owner();
     if (consumer.outputs().empty()) {
       const auto then = i < before.edges.size() ? before.edges[i].num_packets : 0;

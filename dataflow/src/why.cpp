@@ -58,7 +58,8 @@ class Analysis {
       : plan_(plan), after_(after), blame_(plan, before, after) {
     report_.window = after.age - before.age;
     report_.victim = stage;
-    report_.num_ranks = static_cast<int>(plan.ranks().size());
+    const auto num_stages = plan.ranks().empty() ? 0 : plan.ranks().front().stages().size();
+    report_.num_ranks = num_stages == 0 ? 0 : static_cast<int>(after.stages.size() / num_stages);
     check_stage(stage);
   }
 
@@ -159,7 +160,7 @@ class Analysis {
   }
 
   [[nodiscard]] bool waits_with_reason(const StageStatus& waiting) const {
-    const Graph& graph = plan_.ranks()[static_cast<std::size_t>(waiting.rank.value)];
+    const Graph& graph = plan_.graph_of(waiting.rank);
     const auto* const stage = graph.find_stage(waiting.stage)->stage.get();
     const auto state = waiting.ledger.state;
     return std::ranges::any_of(after_.edges, [&](const EdgeStatus& edge) {

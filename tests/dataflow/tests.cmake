@@ -1,6 +1,7 @@
 askos_add_test(dataflow/graph_file_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/inspector_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/inspector_clients_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/control_network_test LIBRARIES askos::control nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/session_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/synthetic_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/why_test LIBRARIES askos::dataflow)

@@ -10,6 +10,7 @@
 #include <caf/byte_buffer.hpp>
 #include <caf/config.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/scoped_actor.hpp>
 
@@ -54,6 +55,24 @@ auto request(const caf::scoped_actor& self,
 #else
   return self->request(to, deadline, message...);
 #endif
+}
+
+/// Asks `to` from an actor; `then` on the result is called with the answer.
+template <typename... Message>
+auto request_from(caf::event_based_actor* self,
+                  const caf::actor& to,
+                  std::chrono::nanoseconds deadline,
+                  const Message&... message) {
+#if CAF_MAJOR_VERSION >= 1
+  return self->mail(message...).request(to, deadline);
+#else
+  return self->request(to, deadline, message...);
+#endif
+}
+
+/// Ends an actor; any thread.
+inline void stop(const caf::actor& actor) {
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
 }
 
 using ByteBuffer = caf::byte_buffer;

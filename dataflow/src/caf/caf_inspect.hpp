@@ -89,8 +89,8 @@ bool inspect(Inspector& f, EdgeStatus& status) {
 template <typename Inspector>
 bool inspect(Inspector& f, SessionStatus& status) {
   return f.object(status).fields(f.field("graph", status.graph), f.field("state", status.state),
-                                 f.field("age", status.age), f.field("stages", status.stages),
-                                 f.field("edges", status.edges));
+                                 f.field("failure", status.failure), f.field("age", status.age),
+                                 f.field("stages", status.stages), f.field("edges", status.edges));
 }
 
 template <typename Inspector>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <askos/base/clock.hpp>
+#include <askos/dataflow/peer_sessions.hpp>
 #include <askos/dataflow/session.hpp>
 #include <askos/dataflow/status.hpp>
 
@@ -24,6 +25,7 @@ struct InspectorOptions {
   int max_clients = 200;   ///< beyond this, newcomers wait for a client to leave or to fall idle
   bool read_only = false;  ///< refuse what holds or changes a graph
   std::string token{};     ///< what every request must bring as `token`; empty: nothing
+  std::shared_ptr<const PeerSessions> peers = nullptr;  ///< the same sessions in other processes
 };
 
 /// Answers questions about the sessions of this process on a Unix socket that only its user may

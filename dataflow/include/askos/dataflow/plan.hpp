@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/base/id.hpp>
 #include <askos/base/unit.hpp>
 #include <askos/dataflow/graph.hpp>
 
@@ -31,7 +32,7 @@ struct PlanReport {
   [[nodiscard]] bool ok() const noexcept { return faults.empty(); }
 };
 
-/// A checked graph for each local rank, ready to run.
+/// A checked graph for each rank of this process, ready to run.
 ///
 /// Building it reports all faults at once: ports left open or joined twice, payload types and
 /// contracts, unbalanced rates, too little credit on a cycle or reconvergent path (with the
@@ -41,7 +42,8 @@ class Plan {
  public:
   /// Throws `Errc::kPlanRefused` listing every fault.
   explicit Plan(Graph graph, const PlanLimits& limits = {});
-  explicit Plan(std::vector<Graph> one_per_rank, const PlanLimits& limits = {});
+  /// Where ranks are processes, `first` is the number of the first one here.
+  explicit Plan(std::vector<Graph> one_per_rank, const PlanLimits& limits = {}, Rank first = {});
 
   /// Checks without throwing.
   [[nodiscard]] static PlanReport check(const std::vector<const Graph*>& one_per_rank,
@@ -49,6 +51,9 @@ class Plan {
 
   [[nodiscard]] const std::vector<Graph>& ranks() const noexcept { return ranks_; }
   [[nodiscard]] std::vector<Graph>& ranks() noexcept { return ranks_; }
+  [[nodiscard]] Rank first_rank() const noexcept { return first_; }
+  /// Returns the graph of a rank; all ranks have the same, those of other processes too.
+  [[nodiscard]] const Graph& graph_of(Rank rank) const noexcept;
   [[nodiscard]] const PlanReport& report() const noexcept { return report_; }
 
   /// Gives an edge another credit on all ranks and proves the plan again. Throws
@@ -61,6 +66,7 @@ class Plan {
 
   std::vector<Graph> ranks_;
   PlanLimits limits_;
+  Rank first_;
   PlanReport report_;
 };
 

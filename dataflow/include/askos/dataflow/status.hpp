@@ -50,7 +50,8 @@ struct EdgeStatus {
 /// All stages and edges of a session at one moment; each entry is consistent in itself.
 struct SessionStatus {
   std::string graph;
-  std::string state;  ///< running, draining, done, failed
+  std::string state;                      ///< running, draining, done, failed
+  std::optional<StageFailure> failure{};  ///< what made it fail
   Nanoseconds age{};
   std::vector<StageStatus> stages;  ///< rank by rank, in order of the graph
   std::vector<EdgeStatus> edges;
