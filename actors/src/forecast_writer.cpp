@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_setup.hpp"
+#include "shard_texts.hpp"
 
 #include <askos/actors/forecast_writer.hpp>
 #include <askos/base/error.hpp>
+#include <askos/comm/agreement.hpp>
 #include <askos/io/crc32c.hpp>
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 
 namespace askos::actors {
 namespace {
@@ -58,15 +62,37 @@ ForecastFile::ForecastFile(const RunContext& run,
                            const std::filesystem::path& path,
                            io::Time first,
                            std::int64_t num_steps,
-                           int num_writers)
-    : writer_(path, describe(run, first, num_steps)),
-      num_writers_(static_cast<std::size_t>(num_writers)) {}
+                           comm::Communicator* processes)
+    : processes_(processes) {
+  const auto lay_out = [&] {
+    writer_.emplace(path, describe(run, first, num_steps));
+    plan_ = writer_->plan();
+  };
+  if (processes_ == nullptr) {
+    lay_out();
+    return;
+  }
+  comm::settle(*processes_, [&] {
+    if (processes_->rank() == 0) lay_out();
+  });
+  plan_ = to_write_plan(comm::exchange_texts(*processes_, writer_ ? to_text(plan_) : "").front());
+}
 
-void ForecastFile::complete(io::ShardResult result) {
+void ForecastFile::add(io::ShardResult result) {
   const std::lock_guard lock(mutex_);
   results_.push_back(std::move(result));
-  if (results_.size() == num_writers_) {
-    writer_.finish(results_);
+}
+
+void ForecastFile::finish() {
+  if (processes_ != nullptr) {
+    std::vector<io::ShardResult> all;
+    for (const auto& text : comm::exchange_texts(*processes_, to_text(results_))) {
+      std::ranges::move(to_shard_results(text), std::back_inserter(all));
+    }
+    results_ = std::move(all);
+  }
+  if (writer_) {
+    writer_->finish(results_);
   }
 }
 
@@ -101,7 +127,7 @@ void ForecastWriter::run(dataflow::Context& context) {
 
 void ForecastWriter::finish(dataflow::Context&) {
   if (writer_) {
-    file_->complete(writer_->finish());
+    file_->add(writer_->finish());
   }
 }
 

@@ -35,7 +35,8 @@ dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& par
       "read", rank, training_requests(rank, parts.resume.get(), parts.gate),
       rows_per_sample(rank, longest_rollout(rank.run->config.training)), batch_of_group(rank));
   const auto& partition = graph.add<Partitioner>("partition", rank);
-  const auto& compute = graph.add<Trainer>("compute", rank, parts.resume, parts.metrics);
+  const auto& compute =
+      graph.add<Trainer>("compute", rank, parts.resume, parts.metrics, parts.gate);
   const auto& monitor = graph.add<StepMonitor>("monitor", rank, parts.metrics, parts.on_step);
   const auto& checkpoint = graph.add<Checkpointer>("checkpoint", rank);
 

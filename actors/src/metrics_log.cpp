@@ -4,6 +4,7 @@
 
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 namespace askos::actors {
 namespace {
@@ -33,9 +34,21 @@ MetricsLog::MetricsLog(std::filesystem::path path)
 }
 
 void MetricsLog::write(const io::Metadata::Object& record) {
-  const auto line = io::to_json(io::Metadata(record), /*compact=*/true) + "\n";
+  append(io::to_json(io::Metadata(record), /*compact=*/true) + "\n");
+}
+
+std::string MetricsLog::take() {
   const std::lock_guard lock(mutex_);
-  file_ << line << std::flush;
+  return std::exchange(kept_, {});
+}
+
+void MetricsLog::append(const std::string& lines) {
+  const std::lock_guard lock(mutex_);
+  if (path_.empty()) {
+    kept_ += lines;
+    return;
+  }
+  file_ << lines << std::flush;
   if (!file_) {
     throw Error(Errc::kEnvironment, "cannot write metrics").with("file", path_.string());
   }

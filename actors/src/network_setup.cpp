@@ -7,7 +7,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <thread>
 
 namespace askos::actors {
 
@@ -56,10 +55,7 @@ model::MemoryPlan plan_training(const model::Network& network, const RankContext
 
 std::unique_ptr<model::Network> make_network(const RankContext& rank) {
   const auto& config = rank.run->config;
-  // Local ranks share the cores; more threads than cores make each other wait.
-  const int share = static_cast<int>(std::thread::hardware_concurrency()) / config.run.ranks;
-  at::set_num_threads(config.run.num_threads_per_rank > 0 ? config.run.num_threads_per_rank
-                                                          : std::max(1, share));
+  at::set_num_threads(rank.num_threads);
   auto network = build(config.model, rank);
   return config.memory_budget == Bytes{} ? std::move(network)
                                          : build(fitting(*network, rank), rank);

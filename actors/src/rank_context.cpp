@@ -2,8 +2,10 @@
 #include <askos/actors/rank_context.hpp>
 #include <askos/base/error.hpp>
 
+#include <algorithm>
 #include <numbers>
 #include <string>
+#include <thread>
 
 namespace askos::actors {
 namespace {
@@ -55,17 +57,103 @@ std::vector<io::Affine> make_normaliser(const io::DatasetIndex& index, const Dat
   }
 }
 
-/// Cuts the ranks into groups of `size` neighbours; entry r is rank r's communicator in its group.
-std::vector<std::shared_ptr<comm::Communicator>> make_groups(const RunOptions& options,
-                                                             int size,
-                                                             const char* name) {
-  std::vector<std::shared_ptr<comm::Communicator>> by_rank;
-  for (int group = 0; group < options.ranks / size; ++group) {
-    for (auto& one : comm::make_local_group(size, {.deadline = options.deadline, .name = name})) {
-      by_rank.push_back(std::move(one));
+comm::MeshOptions mesh_options(const RunOptions& options) {
+  return {
+      .num_ranks = options.ranks,
+      .num_ranks_per_model = options.ranks_per_model,
+      .num_readers_per_model = options.num_readers_per_model,
+      .num_ranks_per_ensemble = options.ranks_per_ensemble,
+      .keep_batch_sharded = options.num_readers_per_model == 0,
+  };
+}
+
+/// Makes a rank without its communicators.
+RankContext make_rank(const std::shared_ptr<const RunContext>& run, int rank, int num_threads) {
+  const auto& options = run->config.run;
+  const comm::Mesh mesh(mesh_options(options), rank);
+  const auto num_cells = run->index->info().num_cells();
+  const auto own_cells = comm::balanced_range(num_cells, mesh.model().size(), mesh.model().rank);
+  if (num_cells < mesh.model().size()) {
+    throw Error(Errc::kInvalidInput, "more ranks than cells of the grid")
+        .with("ranks", mesh.model().size())
+        .with("cells", num_cells);
+  }
+  return {
+      .run = run,
+      .mesh = mesh,
+      .own_cells = own_cells,
+      .read_cells = comm::balanced_range(num_cells, mesh.readers().size(), mesh.readers().rank),
+      .num_threads = options.num_threads_per_rank > 0 ? options.num_threads_per_rank : num_threads,
+      .model = {},
+      .members = {},
+      .gradients = {},
+      .readers = {},
+      .gather = {},
+      .scores = {},
+  };
+}
+
+using Group = comm::Mesh::Group;
+using SharedCommunicator = std::shared_ptr<comm::Communicator>;
+
+/// Gives each rank a communicator of its group, as `group_of` tells it of a mesh.
+std::vector<SharedCommunicator> make_local_groups(const std::vector<RankContext>& ranks,
+                                                  const Group& (comm::Mesh::*group_of)() const,
+                                                  const char* name) {
+  std::vector<SharedCommunicator> by_rank(ranks.size());
+  for (const auto& rank : ranks) {
+    const Group& group = (rank.mesh.*group_of)();
+    if (group.rank > 0) continue;
+    auto made = comm::make_local_group(group.size(),
+                                       {.deadline = rank.run->config.run.deadline, .name = name});
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      by_rank[static_cast<std::size_t>(group.ranks[i])] = std::move(made[i]);
     }
   }
   return by_rank;
+}
+
+std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext>& run) {
+  const int num_ranks = run->config.run.ranks;
+  // Local ranks share the cores; more threads than cores make each other wait.
+  const int num_cores = static_cast<int>(std::thread::hardware_concurrency());
+  std::vector<RankContext> ranks;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    ranks.push_back(make_rank(run, rank, std::max(1, num_cores / num_ranks)));
+  }
+  const auto model = make_local_groups(ranks, &comm::Mesh::model, "model");
+  const auto members = make_local_groups(ranks, &comm::Mesh::ensemble_members, "members");
+  const auto readers = make_local_groups(ranks, &comm::Mesh::readers, "readers");
+  const auto gather = make_local_groups(ranks, &comm::Mesh::model, "gather");
+  const auto everyone = [&](const char* name) {
+    return comm::make_local_group(num_ranks, {.deadline = run->config.run.deadline, .name = name});
+  };
+  auto gradients = everyone("gradients");
+  auto scores = everyone("scores");
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    ranks[r].model = model[r];
+    ranks[r].members = members[r];
+    ranks[r].gradients = std::move(gradients[r]);
+    ranks[r].readers = readers[r];
+    ranks[r].gather = gather[r];
+    ranks[r].scores = std::move(scores[r]);
+  }
+  return ranks;
+}
+
+RankContext make_process_rank(const std::shared_ptr<const RunContext>& run,
+                              const ProcessPlace& place) {
+  auto rank = make_rank(run, place.ranks->rank(), place.num_threads);
+  const auto split = [&](const Group& group, const char* name) -> SharedCommunicator {
+    return place.ranks->split(group.index, name);
+  };
+  rank.model = split(rank.mesh.model(), "model");
+  rank.members = split(rank.mesh.ensemble_members(), "members");
+  rank.gradients = place.ranks->derive("gradients");
+  rank.readers = split(rank.mesh.readers(), "readers");
+  rank.gather = split(rank.mesh.model(), "gather");
+  rank.scores = place.ranks->derive("scores");
+  return rank;
 }
 
 }  // namespace
@@ -116,60 +204,14 @@ void RankContext::abort(const std::string& reason) const noexcept {
   }
 }
 
-std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext>& run) {
-  const auto& options = run->config.run;
-  const comm::MeshOptions mesh_options{
-      .num_ranks = options.ranks,
-      .num_ranks_per_model = options.ranks_per_model,
-      .num_readers_per_model = options.num_readers_per_model,
-      .num_ranks_per_ensemble = options.ranks_per_ensemble,
-      .keep_batch_sharded = options.num_readers_per_model == 0,
-  };
-  const comm::Mesh first(mesh_options, 0);
-  const int ranks_per_model = first.model().size();
-  const int ranks_per_reader_group = first.readers().size();
-  const auto groups = [&](int size, const char* name) { return make_groups(options, size, name); };
-  const auto model = groups(ranks_per_model, "model");
-  const auto gather = groups(ranks_per_model, "gather");
-  const auto readers = groups(ranks_per_reader_group, "readers");
-  const auto gradients = groups(options.ranks, "gradients");
-  const auto scores = groups(options.ranks, "scores");
-
-  std::vector<std::shared_ptr<comm::Communicator>> members(gather.size());
-  for (int rank = 0; rank < options.ranks; ++rank) {
-    const comm::Mesh::Group group = comm::Mesh(mesh_options, rank).ensemble_members();
-    if (group.rank > 0) continue;
-    auto made =
-        comm::make_local_group(group.size(), {.deadline = options.deadline, .name = "members"});
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      members[static_cast<std::size_t>(group.ranks[i])] = std::move(made[i]);
-    }
+std::vector<RankContext> make_ranks(const std::shared_ptr<const RunContext>& run,
+                                    const ProcessPlace* place) {
+  if (place == nullptr) {
+    return make_local_ranks(run);
   }
-
-  const auto num_cells = run->index->info().num_cells();
-  std::vector<RankContext> ranks;
-  for (int rank = 0; rank < options.ranks; ++rank) {
-    const auto at = static_cast<std::size_t>(rank);
-    const comm::Mesh mesh(mesh_options, rank);
-    ranks.push_back({
-        .run = run,
-        .mesh = mesh,
-        .own_cells = comm::balanced_range(num_cells, mesh.model().size(), mesh.model().rank),
-        .read_cells = comm::balanced_range(num_cells, mesh.readers().size(), mesh.readers().rank),
-        .model = model[at],
-        .members = members[at],
-        .gradients = gradients[at],
-        .readers = readers[at],
-        .gather = gather[at],
-        .scores = scores[at],
-    });
-    if (ranks.back().own_cells.size() == 0) {
-      throw Error(Errc::kInvalidInput, "more ranks than cells of the grid")
-          .with("ranks", ranks_per_model)
-          .with("cells", num_cells);
-    }
-  }
-  return ranks;
+  std::vector<RankContext> one;
+  one.push_back(make_process_rank(run, *place));
+  return one;
 }
 
 }  // namespace askos::actors

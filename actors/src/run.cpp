@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "run_graphs.hpp"
 #include "window_requests.hpp"
 
 #include <askos/actors/checkpointer.hpp>
 #include <askos/actors/forecast_writer.hpp>
 #include <askos/actors/graphs.hpp>
 #include <askos/actors/metrics_log.hpp>
-#include <askos/actors/reader.hpp>
 #include <askos/actors/run.hpp>
 #include <askos/base/error.hpp>
+#include <askos/comm/agreement.hpp>
 
-#include <sys/resource.h>
-
-#include <cmath>
-#include <optional>
+#include <string>
+#include <utility>
 
 namespace askos::actors {
 namespace {
 
 namespace fs = std::filesystem;
-using dataflow::Session;
 
-constexpr Nanoseconds kPollInterval = std::chrono::milliseconds(50);
-
-/// Makes a run's folder if need be and opens its metrics.
-std::shared_ptr<MetricsLog> open_metrics(const RunConfig& config) {
+/// Makes a run's folder if need be and opens its metrics; on the first process, the others keep
+/// theirs for it.
+std::shared_ptr<MetricsLog> open_metrics(const RunConfig& config, const ProcessPlace* place) {
+  if (!is_first(place)) {
+    return std::make_shared<MetricsLog>();
+  }
   std::error_code fault;
   fs::create_directories(config.run.folder, fault);
   if (fault) {
@@ -34,87 +34,6 @@ std::shared_ptr<MetricsLog> open_metrics(const RunConfig& config) {
   return std::make_shared<MetricsLog>(config.run.folder / "metrics.jsonl");
 }
 
-double seconds(Nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-/// Records each stage's time in each state, and how far the states miss the wall time.
-void record_ledgers(MetricsLog& metrics, const Session& session) {
-  const auto status = session.status();
-  for (const auto& stage : status.stages) {
-    const auto& ledger = stage.ledger;
-    io::Metadata::Object states;
-    Nanoseconds sum{};
-    for (std::size_t s = 0; s < telemetry::kNumStates; ++s) {
-      const auto state = static_cast<telemetry::State>(s);
-      states[std::string(telemetry::to_string(state))] = seconds(ledger.in(state));
-      sum += ledger.in(state);
-    }
-    const auto wall = ledger.at - ledger.opened;
-    metrics.write({{"event", "ledger"},
-                   {"graph", status.graph},
-                   {"stage", stage.stage},
-                   {"rank", stage.rank.value},
-                   {"runs", stage.num_runs},
-                   {"wall_s", seconds(wall)},
-                   {"closure_error", std::abs(seconds(sum - wall)) / seconds(wall)},
-                   {"states", states}});
-  }
-}
-
-/// Records how much each rank's reader read: its shard, and what CRCs needed besides.
-void record_reads(MetricsLog& metrics, const Session& session) {
-  const auto& ranks = session.plan().ranks();
-  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-    const auto& reader = dynamic_cast<const Reader&>(*ranks[rank].find_stage("read")->stage);
-    const auto& counters = reader.counters();
-    metrics.write({{"event", "read"},
-                   {"graph", ranks[rank].name()},
-                   {"rank", static_cast<std::int64_t>(rank)},
-                   {"rows", counters.rows},
-                   {"useful_bytes", counters.useful_bytes},
-                   {"extra_bytes", counters.extra_bytes}});
-  }
-}
-
-void record_peak_memory(MetricsLog& metrics) {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  metrics.write(
-      {{"event", "memory"}, {"peak_resident_bytes", std::int64_t{usage.ru_maxrss} * 1024}});
-}
-
-/// Runs one graph on all local ranks to its end. When a stage fails, peers that wait for it in a
-/// collective are freed at once instead of at their deadline.
-void run_graphs(std::vector<dataflow::Graph> graphs,
-                const std::vector<RankContext>& ranks,
-                const RunHooks& hooks,
-                MetricsLog& metrics,
-                StopGate* gate) {
-  const auto session = dataflow::start(dataflow::Plan(std::move(graphs)));
-  const auto attached = hooks.on_session ? hooks.on_session(*session) : nullptr;
-  std::optional<dataflow::Outcome> outcome;
-  bool freed = false;
-  while (!(outcome = session->wait(kPollInterval))) {
-    if (!freed && session->status().state == "failed") {
-      for (const auto& rank : ranks) {
-        rank.abort("another rank failed");
-      }
-      freed = true;
-    }
-    if (gate != nullptr && hooks.stop_requested && hooks.stop_requested()) {
-      gate->close();
-    }
-  }
-  if (outcome->failure) {
-    auto error = outcome->failure->error;
-    throw error.with("stage", outcome->failure->stage).with("rank", outcome->failure->rank);
-  }
-  record_ledgers(metrics, *session);
-  record_reads(metrics, *session);
-  record_peak_memory(metrics);
-}
-
 std::shared_ptr<const Snapshot> load_trained(const RunContext& run) {
   auto snapshot = load_newest(run);
   if (!snapshot) {
@@ -122,6 +41,18 @@ std::shared_ptr<const Snapshot> load_trained(const RunContext& run) {
         .with("folder", run.config.run.folder.string());
   }
   return snapshot;
+}
+
+/// Makes sure that all processes see the same dataset and go on from the same checkpoint.
+void expect_same_state(const ProcessPlace* place, const RunContext& run, const Snapshot* snapshot) {
+  if (place == nullptr) {
+    return;
+  }
+  const auto& info = run.index->info();
+  comm::expect_same(*place->settling,
+                    {{"dataset uuid", info.uuid},
+                     {"dataset rows", std::to_string(info.num_rows)},
+                     {"checkpoint", snapshot ? "step " + std::to_string(snapshot->step) : "none"}});
 }
 
 void record_scores(MetricsLog& metrics, const Evaluation& evaluation) {
@@ -142,18 +73,26 @@ void record_scores(MetricsLog& metrics, const Evaluation& evaluation) {
 }  // namespace
 
 TrainingResult train(const RunConfig& config, const RunHooks& hooks) {
-  const auto run = make_run_context(config);
-  const auto metrics = open_metrics(config);
-  const auto resume = load_newest(*run);
-  const io::CheckpointStore store(checkpoint_folder(config));
-  store.remove_leftovers();
+  const auto* place = hooks.place.get();
+  std::shared_ptr<const RunContext> run;
+  std::shared_ptr<MetricsLog> metrics;
+  std::shared_ptr<const Snapshot> resume;
+  settle(place, [&] {
+    run = make_run_context(config);
+    metrics = open_metrics(config, place);
+    resume = load_newest(*run);
+  });
+  expect_same_state(place, *run, resume.get());
+  if (is_first(place)) {
+    io::CheckpointStore(checkpoint_folder(config)).remove_leftovers();
+  }
 
   TrainingResult result{.first_step = resume ? resume->step : 0};
   result.last_step = result.first_step;
   if (result.first_step >= config.training.steps) {
     return result;
   }
-  const auto ranks = make_local_ranks(run);
+  const auto ranks = make_ranks(run, place);
   const auto gate = std::make_shared<StopGate>();
   const auto on_step = [&](const StepReport& report) {
     result.last_step = report.result.step + 1;
@@ -161,58 +100,73 @@ TrainingResult train(const RunConfig& config, const RunHooks& hooks) {
       hooks.on_step(report);
     }
   };
-  std::vector<dataflow::Graph> graphs;
-  for (const auto& rank : ranks) {
-    graphs.push_back(training_graph(
-        rank, {.resume = resume, .metrics = metrics, .on_step = on_step, .gate = gate}));
+  const auto graph = [&](const RankContext& rank) {
+    return training_graph(rank,
+                          {.resume = resume, .metrics = metrics, .on_step = on_step, .gate = gate});
+  };
+  run_graphs(ranks, graph, hooks, *metrics, gate.get());
+  if (place != nullptr) {
+    place->settling->broadcast({&result.last_step, 1, DType::kInt64}, 0)->wait();
   }
-  run_graphs(std::move(graphs), ranks, hooks, *metrics, gate.get());
   result.stopped_early = result.last_step < config.training.steps;
   return result;
 }
 
 Evaluation evaluate(const RunConfig& config, const RunHooks& hooks) {
-  const auto run = make_run_context(config);
-  const auto weights = load_trained(*run);
-  const auto metrics = open_metrics(config);
-  const auto ranks = make_local_ranks(run);
+  const auto* place = hooks.place.get();
+  std::shared_ptr<const RunContext> run;
+  std::shared_ptr<MetricsLog> metrics;
+  std::shared_ptr<const Snapshot> weights;
+  settle(place, [&] {
+    run = make_run_context(config);
+    weights = load_trained(*run);
+    metrics = open_metrics(config, place);
+  });
+  expect_same_state(place, *run, weights.get());
   Evaluation evaluation;
-  std::vector<dataflow::Graph> graphs;
-  for (const auto& rank : ranks) {
+  const auto graph = [&](const RankContext& rank) {
     const auto done = [&evaluation, speaks = rank.is_root()](Evaluation scores) {
       if (speaks) {
         evaluation = std::move(scores);
       }
     };
-    graphs.push_back(evaluation_graph(rank, {.weights = weights, .done = done}));
-  }
-  run_graphs(std::move(graphs), ranks, hooks, *metrics, nullptr);
+    return evaluation_graph(rank, {.weights = weights, .done = done});
+  };
+  run_graphs(make_ranks(run, place), graph, hooks, *metrics, nullptr);
   record_scores(*metrics, evaluation);
   return evaluation;
 }
 
 void forecast(const RunConfig& config, const ForecastOptions& options, const RunHooks& hooks) {
+  const auto* place = hooks.place.get();
   auto one_model = config;
   one_model.run.ranks_per_model = 0;  // there is one sample: no data-parallel groups
   one_model.run.ranks_per_ensemble = 0;
-  const auto run = make_run_context(one_model);
-  const auto weights = load_trained(*run);
-  const auto metrics = open_metrics(config);
-  const auto ranks = make_local_ranks(run);
-  const auto& info = run->index->info();
-  const auto first = info.time_of(info.row_at(options.from) + 1);
-  const int num_writers = options.layout == Layout::kSharded ? static_cast<int>(ranks.size()) : 1;
-  const auto file = std::make_shared<ForecastFile>(
-      *run, options.out, first, options.num_steps * config.data.num_output_steps, num_writers);
-  std::vector<dataflow::Graph> graphs;
-  for (const auto& rank : ranks) {
-    graphs.push_back(forecast_graph(rank, {.weights = weights,
-                                           .file = file,
-                                           .from = options.from,
-                                           .num_steps = options.num_steps,
-                                           .layout = options.layout}));
-  }
-  run_graphs(std::move(graphs), ranks, hooks, *metrics, nullptr);
+  std::shared_ptr<const RunContext> run;
+  std::shared_ptr<MetricsLog> metrics;
+  std::shared_ptr<const Snapshot> weights;
+  io::Time first;
+  settle(place, [&] {
+    run = make_run_context(one_model);
+    weights = load_trained(*run);
+    metrics = open_metrics(config, place);
+    const auto& info = run->index->info();
+    first = info.time_of(info.row_at(options.from) + 1);
+  });
+  expect_same_state(place, *run, weights.get());
+  const auto ranks = make_ranks(run, place);
+  const auto file = std::make_shared<ForecastFile>(*run, options.out, first,
+                                                   options.num_steps * config.data.num_output_steps,
+                                                   place ? place->settling : nullptr);
+  const auto graph = [&](const RankContext& rank) {
+    return forecast_graph(rank, {.weights = weights,
+                                 .file = file,
+                                 .from = options.from,
+                                 .num_steps = options.num_steps,
+                                 .layout = options.layout});
+  };
+  run_graphs(ranks, graph, hooks, *metrics, nullptr);
+  file->finish();
 }
 
 }  // namespace askos::actors

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_setup.hpp"
+#include "window_requests.hpp"
 
 #include <askos/actors/metrics_log.hpp>
 #include <askos/actors/trainer.hpp>
@@ -98,13 +99,15 @@ model::TrainerOptions trainer_options(const RankContext& rank) {
 
 Trainer::Trainer(const RankContext& rank,
                  std::shared_ptr<const Snapshot> resume,
-                 std::shared_ptr<MetricsLog> metrics)
+                 std::shared_ptr<MetricsLog> metrics,
+                 std::shared_ptr<StopGate> gate)
     : sample{*this, "sample", {.dtype = rank.run->config.dtype}},
       report{*this, "report", {.rate = rank.run->config.training.accumulate == 1 ? 1 : 0}},
       snapshot{*this, "snapshot", {.rate = 0}},
       rank_(rank),
       resume_(std::move(resume)),
-      metrics_(std::move(metrics)) {}
+      metrics_(std::move(metrics)),
+      gate_(std::move(gate)) {}
 
 void Trainer::start(dataflow::Context&) {
   network_ = make_network(rank_);
@@ -148,6 +151,7 @@ void Trainer::run(dataflow::Context& context) {
   if (every > 0 && trainer_->step() % every == 0) {
     emit_snapshot(context);
   }
+  gate_->agree(*rank_.gradients);
 }
 
 void Trainer::finish(dataflow::Context& context) {

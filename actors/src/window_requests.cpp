@@ -66,17 +66,42 @@ const comm::Mesh::Group& sample_group(const RankContext& rank) {
 }  // namespace
 
 bool StopGate::admit(std::int64_t step) {
-  const std::lock_guard lock(mutex_);
-  if (closed_ && step >= foremost_) {
+  std::unique_lock lock(mutex_);
+  moved_.wait(lock, [this] { return !held_; });
+  if (end_ && step >= *end_) {
     return false;
   }
   foremost_ = std::max(foremost_, step + 1);
   return true;
 }
 
-void StopGate::close() {
+void StopGate::agree(comm::Communicator& ranks) {
+  if (std::unique_lock lock(mutex_); end_) {
+    return;
+  }
+  std::int64_t requested = requested_.load(std::memory_order_relaxed) ? 1 : 0;
+  ranks.all_reduce({&requested, 1, DType::kInt64}, comm::ReduceOp::kMax)->wait();
+  if (requested == 0) {
+    return;
+  }
+  std::int64_t end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+    end = foremost_;
+  }
+  ranks.all_reduce({&end, 1, DType::kInt64}, comm::ReduceOp::kMax)->wait();
   const std::lock_guard lock(mutex_);
-  closed_ = true;
+  end_ = end;
+  held_ = false;
+  moved_.notify_all();
+}
+
+void StopGate::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  end_ = 0;
+  held_ = false;
+  moved_.notify_all();
 }
 
 WindowRequests training_requests(const RankContext& rank,

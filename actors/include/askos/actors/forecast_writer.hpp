@@ -14,25 +14,30 @@
 
 namespace askos::actors {
 
-/// A forecast's dataset while its shards are written; shared by the writers of all local ranks.
+/// A forecast's dataset while its shards are written; shared by the writers of this process.
 class ForecastFile {
  public:
   /// Lays out `num_steps` rows from `first` on, of the model's output variables in physical units.
+  /// Of several processes, given by `processes`, the first one does; then collective.
   ForecastFile(const RunContext& run,
                const std::filesystem::path& path,
                io::Time first,
                std::int64_t num_steps,
-               int num_writers);
+               comm::Communicator* processes);
 
-  [[nodiscard]] io::WritePlan plan() const { return writer_.plan(); }
-  /// Takes one writer's result; the last one completes the file. Any thread.
-  void complete(io::ShardResult result);
+  [[nodiscard]] const io::WritePlan& plan() const noexcept { return plan_; }
+  /// Takes one writer's result. Any thread.
+  void add(io::ShardResult result);
+  /// Completes the file when all writers of this process have ended. With several processes
+  /// collective: their results are brought together.
+  void finish();
 
  private:
-  io::DatasetWriter writer_;
+  comm::Communicator* processes_;
+  std::optional<io::DatasetWriter> writer_;  // of the process that owns the file
+  io::WritePlan plan_;
   std::mutex mutex_;
   std::vector<io::ShardResult> results_;
-  std::size_t num_writers_;
 };
 
 /// Writes forecasts, step by step, as rows of one file: the cells that arrive, in physical units.

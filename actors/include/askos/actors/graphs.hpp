@@ -23,7 +23,7 @@ struct TrainingGraph {
   std::shared_ptr<const Snapshot> resume;
   std::shared_ptr<MetricsLog> metrics;
   std::function<void(const StepReport&)> on_step;
-  std::shared_ptr<StopGate> gate;  ///< shared by all local ranks
+  std::shared_ptr<StopGate> gate;  ///< shared by the ranks of this process
 };
 [[nodiscard]] dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& parts);
 

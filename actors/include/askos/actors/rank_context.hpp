@@ -2,13 +2,16 @@
 #pragma once
 
 #include <askos/actors/run_config.hpp>
+#include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
 #include <askos/comm/mesh.hpp>
 #include <askos/io/dataset_index.hpp>
 #include <askos/io/normaliser.hpp>
 #include <askos/model/graph.hpp>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +42,7 @@ struct RankContext {
   comm::Mesh mesh;
   comm::Range own_cells;                          ///< this rank's shard of the grid
   comm::Range read_cells;                         ///< what its reader reads
+  int num_threads = 1;                            ///< for its arithmetic
   std::shared_ptr<comm::Communicator> model;      ///< ranks of one model: forward and backward
   std::shared_ptr<comm::Communicator> members;    ///< ranks with other members of the own shard
   std::shared_ptr<comm::Communicator> gradients;  ///< all ranks
@@ -55,8 +59,20 @@ struct RankContext {
   void abort(const std::string& reason) const noexcept;
 };
 
-/// Makes the local ranks of a run: threads of this process.
-[[nodiscard]] std::vector<RankContext> make_local_ranks(
-    const std::shared_ptr<const RunContext>& run);
+/// This process's place among others that run the same graphs, one rank each.
+struct ProcessPlace {
+  comm::Communicator* ranks = nullptr;     ///< of the run; the stages' are split from it
+  comm::Communicator* settling = nullptr;  ///< over the same, for what may take any time
+  int num_threads = 1;                     ///< that this process may use
+  /// Ends the run on all processes; any thread.
+  std::function<void(const Error&)> fail;
+  /// Why the run has ended here or elsewhere; any thread.
+  std::function<std::optional<Error>()> failure;
+};
+
+/// Makes the ranks of a run that live in this process: all of them as threads, or, if it has a
+/// place among others, its own one; then collective.
+[[nodiscard]] std::vector<RankContext> make_ranks(const std::shared_ptr<const RunContext>& run,
+                                                  const ProcessPlace* place);
 
 }  // namespace askos::actors

@@ -4,6 +4,7 @@
 #include <askos/actors/evaluator.hpp>
 #include <askos/actors/gather.hpp>
 #include <askos/actors/payloads.hpp>
+#include <askos/actors/rank_context.hpp>
 #include <askos/actors/run_config.hpp>
 #include <askos/dataflow/session.hpp>
 
@@ -12,13 +13,15 @@
 
 namespace askos::actors {
 
-/// How a program follows a run and ends it early. All may be empty.
+/// How a program follows a run and ends it early, and where it runs. All may be empty.
 struct RunHooks {
   std::function<void(const StepReport&)> on_step;
   /// Called with each session that starts, for instance to attach an inspector; what it returns is
   /// destroyed before the session is.
   std::function<std::shared_ptr<void>(const dataflow::Session&)> on_session;
   std::function<bool()> stop_requested;  ///< asked several times a second
+  /// This process's rank among others; nothing: all ranks are threads of this process.
+  std::shared_ptr<const ProcessPlace> place;
 };
 
 struct TrainingResult {
@@ -27,8 +30,9 @@ struct TrainingResult {
   bool stopped_early = false;
 };
 
-/// Trains on local ranks, going on from the run folder's newest checkpoint. Records steps, memory,
-/// bytes read and ledgers in `metrics.jsonl`; leaves a checkpoint of the last step.
+/// Trains, going on from the run folder's newest checkpoint. Records steps, memory,
+/// bytes read and ledgers in `metrics.jsonl`; leaves a checkpoint of the last step. Of several
+/// processes all call it, as they do the two below; the first one writes.
 [[nodiscard]] TrainingResult train(const RunConfig& config, const RunHooks& hooks = {});
 
 /// Scores the newest checkpoint on the test rows and records the scores. Throws `Errc::kNotFound`

@@ -109,6 +109,8 @@ struct RunOptions {
   std::int64_t checkpoint_every = 100;  ///< steps; 0: at the end only
   int keep_checkpoints = 3;
   Nanoseconds deadline = std::chrono::seconds(60);  ///< of any wait for a peer
+  /// A process that is silent for so long is lost; 0: only one that has ended.
+  Nanoseconds heartbeat = std::chrono::seconds(2);
 };
 
 /// Everything that decides a run, defaults included; one to one with a configuration file.

@@ -13,15 +13,18 @@
 namespace askos::actors {
 
 class MetricsLog;
+class StopGate;
 
 /// Compute in a training graph: forward, loss on the shard, backward, gradient sum, update. Builds
 /// the network on its own thread; a loss that is not finite ends the run (`Errc::kCheckFailed`).
 class Trainer final : public dataflow::Stage {
  public:
-  /// Goes on from `resume` if given. Rank 0 emits snapshots.
+  /// Goes on from `resume` if given. Rank 0 emits snapshots. The ranks agree at `gate` after each
+  /// step whether to end early.
   Trainer(const RankContext& rank,
           std::shared_ptr<const Snapshot> resume,
-          std::shared_ptr<MetricsLog> metrics);
+          std::shared_ptr<MetricsLog> metrics,
+          std::shared_ptr<StopGate> gate);
 
   dataflow::In<Sample> sample;
   dataflow::Out<StepReport> report;
@@ -43,6 +46,7 @@ class Trainer final : public dataflow::Stage {
   RankContext rank_;
   std::shared_ptr<const Snapshot> resume_;
   std::shared_ptr<MetricsLog> metrics_;
+  std::shared_ptr<StopGate> gate_;
   std::unique_ptr<model::Network> network_;
   std::unique_ptr<model::Trainer> trainer_;
   io::SchedulePosition position_;
