@@ -36,6 +36,8 @@ int run_reporting(const std::function<int()>& body) {
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     return body();
+  } catch (const ReportedElsewhere& silence) {
+    return silence.exit_code;
   } catch (...) {
     return report(current_error());
   }

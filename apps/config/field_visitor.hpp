@@ -96,6 +96,7 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("run", "checkpoint_every", run.checkpoint_every);
   visit("run", "keep_checkpoints", run.keep_checkpoints);
   visit("run", "deadline", run.deadline);
+  visit("run", "heartbeat", run.heartbeat);
 }
 
 }  // namespace askos::apps

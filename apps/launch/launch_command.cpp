@@ -109,7 +109,7 @@ void add_launch(const CommandLine& line) {
   command.add_flag("--supervise", options->supervise)->group("");  // how it starts itself on a rank
   command.add_option("command", options->command, "the command, after --")->required();
   command.footer(
-      "Example: askos launch -n 4 -- PROGRAM ARGUMENT...\n"
+      "Example: askos launch -n 4 -- askos train examples/storm/train.toml\n"
       "INT, TERM and HUP reach the ranks as TERM, USR1 and USR2 as they are; a second INT or TERM "
       "ends them at once.\nExit codes: 4 if a rank was lost, else the first that is not 0.");
   command.callback(

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "report.hpp"
 #include "run_options.hpp"
+#include "run_processes.hpp"
 #include "run_recording.hpp"
 
 #include <iostream>
@@ -10,12 +11,15 @@
 namespace askos::apps {
 namespace {
 
-int evaluate(const RunOptions& options, bool json) {
-  StopSignal stop;
-  const auto config = load(options);
-  auto hooks = make_hooks(stop);
-  record_run(hooks, config.run.folder);
+int evaluate(const RunOptions& options, bool json, StopSignal& stop, RunProcesses& processes) {
+  actors::RunConfig config;
+  processes.settle([&] { config = load(options, processes); });
+  auto hooks = make_hooks(stop, processes, processes.begin(config));
+  if (processes.is_first()) record_run(hooks, config.run.folder);
   const auto evaluation = actors::evaluate(config, hooks);
+  if (!processes.is_first()) {
+    return 0;
+  }
   print_scores(evaluation, json);
   write_maps(config, evaluation);
   const auto path = write_report(config.run.folder);
@@ -35,7 +39,11 @@ void add_evaluate(const ModelLine& line) {
   add_common_options(command, line.common);
   command.footer("Example: askos evaluate runs/storm --ranks 3");
   command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] { return evaluate(*options, common.json); };
+    action = [&common, options] {
+      StopSignal stop;
+      RunProcesses processes;
+      return processes.run([&] { return evaluate(*options, common.json, stop, processes); });
+    };
   });
 }
 

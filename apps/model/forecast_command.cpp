@@ -2,6 +2,7 @@
 #include "command_line/stop_signal.hpp"
 #include "commands.hpp"
 #include "run_options.hpp"
+#include "run_processes.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,15 +19,18 @@ struct ForecastOptions {
   std::string writers = "parallel";
 };
 
-int forecast(const ForecastOptions& options, bool json) {
-  StopSignal stop;
-  const auto config = load(options.run);
-  const actors::ForecastOptions wanted{
-      .out = options.out,
-      .from = io::parse_time(options.from),
-      .num_steps = options.num_steps,
-      .layout = options.writers == "one" ? actors::Layout::kRooted : actors::Layout::kSharded};
-  actors::forecast(config, wanted, make_hooks(stop));
+int forecast(const ForecastOptions& options, bool json, StopSignal& stop, RunProcesses& processes) {
+  actors::RunConfig config;
+  actors::ForecastOptions wanted;
+  processes.settle([&] {
+    config = load(options.run, processes);
+    wanted = {
+        .out = options.out,
+        .from = io::parse_time(options.from),
+        .num_steps = options.num_steps,
+        .layout = options.writers == "one" ? actors::Layout::kRooted : actors::Layout::kSharded};
+  });
+  actors::forecast(config, wanted, make_hooks(stop, processes, processes.begin(config)));
   if (json) {
     const nlohmann::ordered_json line = {{"path", options.out}, {"steps", options.num_steps}};
     std::cout << line.dump() << "\n";
@@ -58,7 +62,11 @@ void add_forecast(const ModelLine& line) {
   command.footer(
       "Example: askos forecast runs/storm --from 1996-01-17T00:00 --steps 8 --out forecast.h5");
   command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] { return forecast(*options, common.json); };
+    action = [&common, options] {
+      StopSignal stop;
+      RunProcesses processes;
+      return processes.run([&] { return forecast(*options, common.json, stop, processes); });
+    };
   });
 }
 

@@ -6,9 +6,9 @@
 #include "command_line/table.hpp"
 #include "device_option.hpp"
 #include "run_config_file.hpp"
+#include "run_processes.hpp"
 
 #include <askos/base/error.hpp>
-#include <askos/dataflow/inspector.hpp>
 #include <askos/io/atomic_file.hpp>
 #include <askos/io/dataset_index.hpp>
 #include <askos/model/chunk_environment.hpp>
@@ -31,16 +31,28 @@ void write_file(const fs::path& path, const std::string& text) {
 
 void add_run_options(CLI::App& command, RunOptions& options, const std::string& source_help) {
   command.add_option("source", options.source, source_help)->type_name("PATH")->required();
-  command.add_option("--ranks", options.ranks, "local ranks, instead of the configuration's")
+  command
+      .add_option(
+          "--ranks", options.ranks,
+          "ranks as threads of one process, instead of the configuration's; mpirun's\nprocesses "
+          "are one rank each")
       ->check(CLI::Range(1, 1024));
   add_device_option(command, options.device);
   add_settings(command, options.settings);
 }
 
-actors::RunConfig load(const RunOptions& options) {
+actors::RunConfig load(const RunOptions& options, const RunProcesses& processes) {
   const fs::path source = options.source;
   const auto file = fs::is_directory(source) ? source / "config.toml" : source;
   auto settings = options.settings;
+  if (processes.are_several() && options.ranks > 0) {
+    throw Error(Errc::kUsage, "--ranks makes ranks of one process; here each process is one")
+        .with("--ranks", options.ranks)
+        .with("processes", processes.size());
+  }
+  if (processes.are_several()) {
+    settings.push_back("run.ranks=" + std::to_string(processes.size()));
+  }
   if (options.ranks > 0) {
     settings.push_back("run.ranks=" + std::to_string(options.ranks));
   }
@@ -60,19 +72,14 @@ actors::RunConfig load(const RunOptions& options) {
   return config;
 }
 
-actors::RunHooks make_hooks(StopSignal& stop) {
+actors::RunHooks make_hooks(StopSignal& stop,
+                            RunProcesses& processes,
+                            std::shared_ptr<const actors::ProcessPlace> place) {
   actors::RunHooks hooks;
+  hooks.place = std::move(place);
   hooks.stop_requested = [&stop] { return stop.arrived(); };
-  std::shared_ptr<dataflow::Inspector> inspector;
-  try {
-    inspector = std::make_shared<dataflow::Inspector>();
-  } catch (const Error& error) {
-    // The inspector is a convenience: a run goes on without it.
-    std::cerr << "askos: warning: cannot be asked by ps, top and why: " << error.what() << "\n";
-    return hooks;
-  }
-  hooks.on_session = [inspector](const dataflow::Session& session) -> std::shared_ptr<void> {
-    return std::make_shared<dataflow::Inspector::Attachment>(inspector->attach(session));
+  hooks.on_session = [&processes](const dataflow::Session& session) {
+    return processes.show(session);
   };
   return hooks;
 }

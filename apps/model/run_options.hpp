@@ -13,6 +13,7 @@
 
 namespace askos::apps {
 
+class RunProcesses;
 class StopSignal;
 
 /// Options that decide how a configuration is run.
@@ -25,11 +26,14 @@ struct RunOptions {
 
 void add_run_options(CLI::App& command, RunOptions& options, const std::string& source_help);
 
-/// Reads the configuration that `options` name, with their settings laid over it.
-[[nodiscard]] actors::RunConfig load(const RunOptions& options);
+/// Reads the configuration that `options` name, with their settings laid over it. Of several
+/// processes each is a rank, whatever the file says.
+[[nodiscard]] actors::RunConfig load(const RunOptions& options, const RunProcesses& processes);
 
 /// Hooks that let `askos ps`, `top` and `why` see the run, and that stop it after a signal.
-[[nodiscard]] actors::RunHooks make_hooks(StopSignal& stop);
+[[nodiscard]] actors::RunHooks make_hooks(StopSignal& stop,
+                                          RunProcesses& processes,
+                                          std::shared_ptr<const actors::ProcessPlace> place);
 
 /// Writes the configuration as resolved into the run's folder.
 void write_resolved(const actors::RunConfig& config);

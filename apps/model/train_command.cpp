@@ -6,6 +6,7 @@
 #include "device_option.hpp"
 #include "report.hpp"
 #include "run_options.hpp"
+#include "run_processes.hpp"
 #include "run_recording.hpp"
 
 #include <askos/actors/checkpointer.hpp>
@@ -102,23 +103,28 @@ void try_report(const actors::RunConfig& config, bool json) {
   }
 }
 
-int train(const TrainOptions& options, bool json) {
-  StopSignal stop;
-  const auto config = load(options.run);
-  if (options.fresh) {
-    clear_run(config);
-  }
-  auto hooks = make_hooks(stop);
-  record_run(hooks, config.run.folder);
+int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses& processes) {
+  actors::RunConfig config;
+  processes.settle([&] { config = load(options.run, processes); });
+  auto hooks = make_hooks(stop, processes, processes.begin(config));
+  processes.settle([&] {
+    if (options.fresh && processes.is_first()) {
+      clear_run(config);
+    }
+  });
+  if (processes.is_first()) record_run(hooks, config.run.folder);
   // Not before all else has been accepted: the folder may hold the run of another model.
-  hooks.on_session = [&config, attach = hooks.on_session](const dataflow::Session& session) {
-    write_resolved(config);
-    return attach ? attach(session) : nullptr;
+  hooks.on_session = [&, attach = hooks.on_session](const dataflow::Session& session) {
+    if (processes.is_first()) {
+      write_resolved(config);
+    }
+    return attach(session);
   };
   TrainingProgress progress(config.training.steps, json);
   hooks.on_step = [&](const actors::StepReport& report) { progress.show(report); };
   if (!json) {
-    std::cout << "training on " << config.run.ranks << " local ranks ("
+    std::cout << "training on " << config.run.ranks
+              << (processes.are_several() ? " processes (" : " local ranks (")
               << model::describe(rank_device(config.run.device, config.run.ranks))
               << "), run folder " << config.run.folder.lexically_normal().string() << std::endl;
   }
@@ -136,9 +142,11 @@ int train(const TrainOptions& options, bool json) {
   }
   hooks.on_step = {};
   const auto evaluation = actors::evaluate(config, hooks);
-  print_scores(evaluation, json);
-  write_maps(config, evaluation);
-  try_report(config, json);
+  if (processes.is_first()) {
+    print_scores(evaluation, json);
+    write_maps(config, evaluation);
+    try_report(config, json);
+  }
   return 0;
 }
 
@@ -156,9 +164,14 @@ void add_train(const ModelLine& line) {
   command.footer(
       "Examples: askos train examples/storm/train.toml --ranks 2\n"
       "          askos train examples/storm/train.toml --fresh --set training.steps=100\n"
+      "          mpirun -n 2 askos train examples/storm/train.toml\n"
       "Keys of --set are those of the file: training.steps, model.dtype, run.folder, ...");
   command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] { return train(*options, common.json); };
+    action = [&common, options] {
+      StopSignal stop;
+      RunProcesses processes;
+      return processes.run([&] { return train(*options, common.json, stop, processes); });
+    };
   });
 }
 

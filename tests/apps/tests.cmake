@@ -53,6 +53,7 @@ target_compile_definitions(apps_checkpoint_command_test PRIVATE
   ASKOS_PROGRAM="$<TARGET_FILE:askos>")
 
 if(ASKOS_WITH_TORCH)
+  askos_add_test(apps/store_rendezvous_test LIBRARIES askos_store_rendezvous)
   askos_add_test(apps/bad_input_test LIBRARIES apps_support askos::io PkgConfig::HDF5)
   askos_add_test(apps/reference_test LIBRARIES apps_support askos::io)
   add_dependencies(apps_reference_test askos askos-model)
@@ -66,6 +67,14 @@ if(ASKOS_WITH_TORCH)
       ASKOS_PROGRAM="$<TARGET_FILE:askos>"
       ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
   endforeach()
+  if(ASKOS_WITH_MPI)
+    askos_add_test(apps/processes_test TIMEOUT 600 LIBRARIES apps_support askos::io)
+    add_dependencies(apps_processes_test askos askos-data askos-model)
+    target_compile_definitions(apps_processes_test PRIVATE
+      ASKOS_PROGRAM="$<TARGET_FILE:askos>"
+      ASKOS_MPIRUN="${ASKOS_MPIRUN}"
+      ASKOS_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+  endif()
 endif()
 
 # Every reference case on a GPU; model cases in bfloat16 as well.
