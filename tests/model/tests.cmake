@@ -26,3 +26,21 @@ else()
     "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
   set_tests_properties(CudaAttention PROPERTIES LABELS "model;gpu" SKIP_REGULAR_EXPRESSION "skipped:")
 endif()
+
+if(ASKOS_WITH_MPI)
+  add_executable(model_mpi_invariance_test model/mpi_invariance_test.cpp)
+  target_link_libraries(model_mpi_invariance_test PRIVATE
+    askos::options askos_parity askos::processes GTest::gmock GTest::gtest_main)
+  target_precompile_headers(model_mpi_invariance_test REUSE_FROM askos_model)
+  target_compile_options(model_mpi_invariance_test PRIVATE -fPIC)
+  target_compile_definitions(model_mpi_invariance_test PRIVATE
+    ASKOS_PARITY_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/parity")
+  foreach(processes IN ITEMS 2 3 4)
+    add_test(NAME MpiInvariance.${processes}Processes
+      COMMAND "${ASKOS_MPIRUN}" ${ASKOS_MPIRUN_OPTIONS} -n ${processes}
+              $<TARGET_FILE:model_mpi_invariance_test> --gtest_brief=1)
+    set_tests_properties(MpiInvariance.${processes}Processes PROPERTIES
+      LABELS "model;multirank" TIMEOUT 300 PROCESSORS 2 ENVIRONMENT "${ASKOS_MPI_ENVIRONMENT}"
+      ENVIRONMENT_MODIFICATION "${ASKOS_MPI_SANITIZERS}")
+  endforeach()
+endif()

@@ -45,11 +45,11 @@ namespace {
 using Tensors = std::vector<at::Tensor>;
 
 /// Joins the shards of each dataset along the grid.
-Tensors joined(const std::vector<Tensors>& of_ranks) {
+Tensors joined(const std::vector<RankResult>& of_ranks, Tensors RankResult::* member) {
   Tensors whole;
-  for (std::size_t d = 0; d < of_ranks[0].size(); ++d) {
+  for (std::size_t d = 0; d < (of_ranks[0].*member).size(); ++d) {
     Tensors parts;
-    for (const Tensors& part : of_ranks) parts.push_back(part[d]);
+    for (const RankResult& part : of_ranks) parts.push_back((part.*member)[d]);
     whole.push_back(at::cat(parts, 2));
   }
   return whole;
@@ -80,52 +80,58 @@ at::Tensor loss_of(const Problem& problem,
 
 }  // namespace
 
-Result run(const Problem& problem, const Layout& layout, bool float64) {
+RankResult run_rank(const Problem& problem,
+                    const Layout& layout,
+                    bool float64,
+                    comm::Communicator& ranks) {
   const auto dtype = float64 ? at::kDouble : at::kFloat;
-  const model::ModelConfig config = with_layout(problem.config, layout);
   const std::vector<Fields> data = all_fields(problem);
-  std::vector<Tensors> y(static_cast<std::size_t>(layout.num_ranks));
-  std::vector<Tensors> grad_x(y.size());
-  std::vector<double> losses(y.size());
-  std::vector<model::NamedTensors> gradients(y.size());
+  const model::Autocast autocast(
+      layout.bfloat16 ? model::Precision::kBFloat16 : model::Precision::kModel,
+      layout.device.type());
+  model::Network network(with_layout(problem.config, layout), problem.graph, ranks,
+                         {.float64 = float64, .seed = 3, .device = layout.device});
+  if (!problem.weights.empty()) {
+    network.parameters().load(problem.weights);
+  }
+  RankResult result;
+  Tensors x;
+  for (std::size_t d = 0; d < data.size(); ++d) {
+    result.own.push_back(network.own_data(d));
+    const at::Tensor shard = data[d].x.narrow(2, result.own[d].begin, result.own[d].size());
+    x.push_back(shard.to(layout.device, dtype, false, /*copy=*/true).set_requires_grad(true));
+  }
+  const Tensors predictions = network.forward_all(x, problem.forward);
+  at::Tensor loss = at::zeros({}, at::TensorOptions(at::kDouble).device(layout.device));
+  for (std::size_t d = 0; d < data.size(); ++d) {
+    loss = loss + loss_of(problem, data[d], predictions[d], result.own[d]);
+    result.y.push_back(predictions[d].detach().cpu());
+  }
+  torch::autograd::backward({loss}, {});
+  for (const at::Tensor& of_dataset : x) result.grad_x.push_back(of_dataset.grad().cpu());
+  result.loss = loss.item<double>();
+  result.grad_parameters = gradients_of(network);
+  return result;
+}
+
+Result run(const Problem& problem, const Layout& layout, bool float64) {
+  std::vector<RankResult> of_ranks(static_cast<std::size_t>(layout.num_ranks));
   run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
-    const model::Autocast autocast(
-        layout.bfloat16 ? model::Precision::kBFloat16 : model::Precision::kModel,
-        layout.device.type());
-    model::Network network(config, problem.graph, ranks,
-                           {.float64 = float64, .seed = 3, .device = layout.device});
-    if (!problem.weights.empty()) {
-      network.parameters().load(problem.weights);
-    }
-    Tensors x;
-    for (std::size_t d = 0; d < data.size(); ++d) {
-      const comm::Range own = network.own_data(d);
-      const at::Tensor shard = data[d].x.narrow(2, own.begin, own.size());
-      x.push_back(shard.to(layout.device, dtype, false, /*copy=*/true).set_requires_grad(true));
-    }
-    const auto r = static_cast<std::size_t>(ranks.rank());
-    const Tensors predictions = network.forward_all(x, problem.forward);
-    at::Tensor loss = at::zeros({}, at::TensorOptions(at::kDouble).device(layout.device));
-    for (std::size_t d = 0; d < data.size(); ++d) {
-      loss = loss + loss_of(problem, data[d], predictions[d], network.own_data(d));
-      y[r].push_back(predictions[d].detach().cpu());
-    }
-    torch::autograd::backward({loss}, {});
-    for (const at::Tensor& of_dataset : x) grad_x[r].push_back(of_dataset.grad().cpu());
-    losses[r] = loss.item<double>();
-    gradients[r] = gradients_of(network);
+    of_ranks[static_cast<std::size_t>(ranks.rank())] = run_rank(problem, layout, float64, ranks);
   });
   Result result;
+  std::vector<model::NamedTensors> gradients;
+  for (RankResult& part : of_ranks) {
+    gradients.push_back(std::move(part.grad_parameters));
+    result.loss += part.loss;
+  }
   result.grad_parameters = sum(gradients);
-  result.more_y = joined(y);
-  result.more_grad_x = joined(grad_x);
+  result.more_y = joined(of_ranks, &RankResult::y);
+  result.more_grad_x = joined(of_ranks, &RankResult::grad_x);
   result.y = result.more_y[0];
   result.grad_x = result.more_grad_x[0];
   result.more_y.erase(result.more_y.begin());
   result.more_grad_x.erase(result.more_grad_x.begin());
-  for (const double part : losses) {
-    result.loss += part;
-  }
   return result;
 }
 

@@ -63,7 +63,22 @@ struct Result {
   model::NamedTensors grad_parameters;  ///< summed over ranks
 };
 
-/// Runs forward, loss (the sum over datasets) and backward.
+/// What one rank found of a problem: its shards, its part of the loss and of the gradients.
+struct RankResult {
+  std::vector<at::Tensor> y;       ///< by dataset, [batch, time, own grid, variable]
+  std::vector<at::Tensor> grad_x;  ///< the same
+  std::vector<comm::Range> own;    ///< by dataset: which part of the grid that is
+  double loss = 0;
+  model::NamedTensors grad_parameters;
+};
+
+/// Runs forward, loss (the sum over datasets) and backward on one rank. Collective over `ranks`.
+[[nodiscard]] RankResult run_rank(const Problem& problem,
+                                  const Layout& layout,
+                                  bool float64,
+                                  comm::Communicator& ranks);
+
+/// Does so on `layout.num_ranks` threads and puts the parts together.
 [[nodiscard]] Result run(const Problem& problem, const Layout& layout, bool float64);
 
 /// Returns the gradients of a network's parameters, zeros where there are none.
