@@ -2,3 +2,6 @@ askos_add_bench(comm/collective_bench LIBRARIES askos::comm nlohmann_json::nlohm
 if(ASKOS_WITH_CUDA)
   askos_add_bench(comm/device_collective_bench LIBRARIES askos::device_ranks askos::nccl)
 endif()
+if(ASKOS_WITH_MPI)
+  askos_add_bench(comm/mpi_halo_bench LIBRARIES askos::processes askos::mpi nlohmann_json::nlohmann_json)
+endif()
