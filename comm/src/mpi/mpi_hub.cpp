@@ -126,6 +126,10 @@ void MpiHub::remove(int context) noexcept {
   groups_.erase(context);
 }
 
+void MpiHub::wait_until_released() {
+  const std::lock_guard released(holding_groups_);
+}
+
 int MpiHub::free_context() const {
   const std::lock_guard lock(mutex_);
   return free_context_;
@@ -202,15 +206,18 @@ void MpiHub::work() {
   while (!stop_) {
     const auto now = clock.now();
     auto activity = MpiGroup::Activity::kNone;
-    for (const auto& group : groups()) {
-      activity = std::max(activity, group->advance_all());
-    }
-    if (activity != MpiGroup::Activity::kNone) {
-      active_at = now;
-    }
-    if (now - looked_at >= kLooksAfterRun) {
-      looked_at = now;
-      look_after_run(now);
+    {
+      const std::lock_guard holding(holding_groups_);
+      for (const auto& group : groups()) {
+        activity = std::max(activity, group->advance_all());
+      }
+      if (activity != MpiGroup::Activity::kNone) {
+        active_at = now;
+      }
+      if (now - looked_at >= kLooksAfterRun) {
+        looked_at = now;
+        look_after_run(now);
+      }
     }
     nap(activity, now - active_at);
   }

@@ -45,6 +45,9 @@ class MpiHub : public std::enable_shared_from_this<MpiHub> {
                                               const MpiGroupOptions& options);
   void remove(int context) noexcept;
   [[nodiscard]] int free_context() const;
+  /// Returns once the hub's thread holds no group that its owners have let go: it must not be the
+  /// one that ends the last group and, with it, the hub.
+  void wait_until_released();
 
   /// Sends an alert to all `processes` but this one; they need not wait for it.
   void tell(const std::vector<int>& processes, const Alert& alert) noexcept;
@@ -81,6 +84,7 @@ class MpiHub : public std::enable_shared_from_this<MpiHub> {
   std::unique_ptr<PeerWatch> watch_;
   std::atomic<Nanoseconds::rep> heartbeat_{0};
 
+  std::mutex holding_groups_;  // by the hub's thread, while it works on them
   mutable std::mutex mutex_;
   std::map<int, std::weak_ptr<MpiGroup>> groups_;  // by context
   std::map<int, Error> early_;                     // failures of groups that are not made yet

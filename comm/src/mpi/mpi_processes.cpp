@@ -102,7 +102,12 @@ Processes::Processes() : impl_(std::make_unique<Impl>()) {
   }
 }
 
-Processes::~Processes() = default;
+Processes::~Processes() {
+  impl_->all = nullptr;
+  if (impl_->hub) {
+    impl_->hub->wait_until_released();
+  }
+}
 
 int Processes::rank() const noexcept {
   return impl_->hub ? impl_->hub->rank() : 0;
