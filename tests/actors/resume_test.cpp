@@ -125,7 +125,8 @@ TEST(Resume, GoesOnAfterAnEarlyEndAsIfNothingHadHappened) {
   const auto stopped =
       train(config, {.on_step = [&](const StepReport& report) { stop = report.result.step >= 2; },
                      .on_session = {},
-                     .stop_requested = [&] { return stop.load(); }});
+                     .stop_requested = [&] { return stop.load(); },
+                     .place = nullptr});
   const auto result = train(config);
   EXPECT_EQ(result.first_step, stopped.last_step);
   EXPECT_EQ(result.last_step, config.training.steps);

@@ -130,9 +130,10 @@ caf::behavior hub_actor(caf::event_based_actor* self,
       [self, directory, tick](caf::tick_atom) {
         const Clock& clock = steady_clock();
         for (const auto& [rank, member] : directory->begin_round()) {
+          const Nanoseconds asked_at = clock.now();  // before the question can reach its reader
           caf_compat::request_from(self, member, kAnswerDeadline, caf::get_atom_v)
               .then(
-                  [=, &clock, asked_at = clock.now(), rank = rank](ControlReading& reading) {
+                  [=, &clock, rank = rank](ControlReading& reading) {
                     directory->answered(rank, std::move(reading), asked_at, clock.now());
                   },
                   [=, rank = rank](const caf::error&) { directory->silent(rank); });
