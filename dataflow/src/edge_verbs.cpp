@@ -46,17 +46,11 @@ Json packet_json(const PeekedPacket& packet) {
   } else {
     payload = {{"type", packet.type}, {"tensors", Json::array()}};
   }
-  const auto& meta = packet.meta;
-  return {{"index", packet.index},
-          {"where", "waiting"},
-          {"sample", meta.sample.value},
-          {"trace", meta.trace.value},
-          {"cells", {meta.cells.begin, meta.cells.end}},
-          {"weight", meta.weight},
-          {"host_bytes", meta.host_bytes.value},
-          {"device_bytes", meta.device_bytes.value},
-          {"age_s", static_cast<double>(packet.age.count()) * 1e-9},
-          {"payload", std::move(payload)}};
+  Json json{{"index", packet.index}, {"where", "waiting"}};
+  add_meta(json, packet.meta);
+  json["age_s"] = static_cast<double>(packet.age.count()) * 1e-9;
+  json["payload"] = std::move(payload);
+  return json;
 }
 
 Json peek(const Request& request, const InspectedSessions& sessions) {

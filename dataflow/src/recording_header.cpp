@@ -50,15 +50,10 @@ StoredArrays arrays_of(const Json& list) {
 Json to_json(const std::vector<RecordedPacket>& packets) {
   Json list = Json::array();
   for (const auto& packet : packets) {
-    const auto& meta = packet.meta;
-    list.push_back({{"port", packet.port},
-                    {"sample", meta.sample.value},
-                    {"trace", meta.trace.value},
-                    {"cells", {meta.cells.begin, meta.cells.end}},
-                    {"weight", meta.weight},
-                    {"host_bytes", meta.host_bytes.value},
-                    {"device_bytes", meta.device_bytes.value},
-                    {"arrays", packet.payload ? to_json(*packet.payload) : Json()}});
+    Json json{{"port", packet.port}};
+    add_meta(json, packet.meta);
+    json["arrays"] = packet.payload ? to_json(*packet.payload) : Json();
+    list.push_back(std::move(json));
   }
   return list;
 }

@@ -64,6 +64,15 @@ Json edge_change(const EdgeStatus& then, const EdgeStatus& now, double window) {
 
 }  // namespace
 
+void add_meta(Json& packet, const PacketMeta& meta) {
+  packet["sample"] = meta.sample.value;
+  packet["trace"] = meta.trace.value;
+  packet["cells"] = {meta.cells.begin, meta.cells.end};
+  packet["weight"] = meta.weight;
+  packet["host_bytes"] = meta.host_bytes.value;
+  packet["device_bytes"] = meta.device_bytes.value;
+}
+
 std::string print(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

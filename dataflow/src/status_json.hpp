@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/dataflow/packet.hpp>
 #include <askos/dataflow/status.hpp>
 #include <askos/dataflow/why.hpp>
 #include <askos/telemetry/overlap.hpp>
@@ -14,6 +15,9 @@ using Json = nlohmann::ordered_json;
 
 /// Prints as one line; text that is not UTF-8 gets replacement characters.
 [[nodiscard]] std::string print(const Json& json);
+
+/// Adds what a packet says about itself.
+void add_meta(Json& packet, const PacketMeta& meta);
 
 /// All counters of a session as they are.
 [[nodiscard]] Json status_json(const SessionStatus& status);

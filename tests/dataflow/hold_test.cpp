@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataflow/support/engines.hpp"
+#include "dataflow/support/error_of.hpp"
 #include "dataflow/support/meeting.hpp"
 #include "dataflow/support/stages.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::Apply;
 using test::Count;
+using test::error_of;
 using test::Keep;
 using test::kLong;
 using test::Number;
@@ -63,15 +65,6 @@ std::vector<std::int64_t> work_until(Session& session, const std::vector<std::in
   }
   (void)session.wait(1us);
   return runs_of(session.control().hold());
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Hold, KeepsEveryStageFromRunningUntilItResumes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking at packets in flight, breakpoints on them, and another credit for their edge.
 #include "dataflow/support/engines.hpp"
+#include "dataflow/support/error_of.hpp"
 #include "dataflow/support/meeting.hpp"
 #include "dataflow/support/stages.hpp"
 
@@ -28,6 +29,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Count;
+using test::error_of;
 using test::Keep;
 using test::kLong;
 using test::Number;
@@ -70,19 +72,21 @@ Graph fields(const std::shared_ptr<std::vector<Number>>& taken) {
 
 constexpr const char* kEdge = "make.out>take.in";
 
+constexpr Number kMany = 300'000;
+
+/// So many numbers that a test can look in while they fly.
+Graph fast(const std::shared_ptr<std::vector<Number>>& kept, int credit) {
+  Graph graph("fast");
+  auto& source = graph.add<Count>("source", kMany);
+  auto& sink = graph.add<Keep>("sink", kept);
+  graph.connect(source.out, sink.in, {.credit = credit});
+  return graph;
+}
+
 std::vector<Number> first(Number count) {
   std::vector<Number> list(static_cast<std::size_t>(count));
   std::iota(list.begin(), list.end(), 0);
   return list;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 /// Lets the serial engine work until the graph is paused with such an edge.
@@ -166,13 +170,8 @@ TEST_F(PeekTest, TakesNoCreditAndNoPacket) {
 }
 
 TEST(Peek, SeesWholePacketsWhileTheyFly) {
-  constexpr Number kMany = 300'000;
   const auto kept = test::make_list();
-  Graph graph("fast");
-  auto& source = graph.add<Count>("source", kMany);
-  auto& sink = graph.add<Keep>("sink", kept);
-  graph.connect(source.out, sink.in, {.credit = 8});
-  const auto session = start(Plan(std::move(graph)));
+  const auto session = start(Plan(fast(kept, 8)));
   int num_looked = 0;
   while (!session->wait(0ns)) {
     Number last = -1;
@@ -265,13 +264,8 @@ TEST(Breakpoint, OnOneRankPausesAllAtACut) {
 }
 
 TEST(Credit, ChangesOnARunningGraph) {
-  constexpr Number kMany = 300'000;
   const auto kept = test::make_list();
-  Graph graph("fast");
-  auto& source = graph.add<Count>("source", kMany);
-  auto& sink = graph.add<Keep>("sink", kept);
-  graph.connect(source.out, sink.in, {.credit = 2});
-  const auto session = start(Plan(std::move(graph)));
+  const auto session = start(Plan(fast(kept, 2)));
   int credit = 1;
   while (!session->wait(0ns)) {
     credit = credit % 9 + 1;

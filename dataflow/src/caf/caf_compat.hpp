@@ -44,25 +44,13 @@ void send_after(const caf::actor& to, std::chrono::nanoseconds delay, const Mess
 #endif
 }
 
-/// Asks `to` from a blocking actor; `receive` on the result waits for the answer.
-template <typename... Message>
-auto request(const caf::scoped_actor& self,
+/// Asks `to`. `receive` on the result of a `caf::scoped_actor` waits for the answer, `then` on that
+/// of a `caf::event_based_actor*` is called with it.
+template <typename Self, typename... Message>
+auto request(const Self& self,
              const caf::actor& to,
              std::chrono::nanoseconds deadline,
              const Message&... message) {
-#if CAF_MAJOR_VERSION >= 1
-  return self->mail(message...).request(to, deadline);
-#else
-  return self->request(to, deadline, message...);
-#endif
-}
-
-/// Asks `to` from an actor; `then` on the result is called with the answer.
-template <typename... Message>
-auto request_from(caf::event_based_actor* self,
-                  const caf::actor& to,
-                  std::chrono::nanoseconds deadline,
-                  const Message&... message) {
 #if CAF_MAJOR_VERSION >= 1
   return self->mail(message...).request(to, deadline);
 #else

@@ -131,7 +131,7 @@ caf::behavior hub_actor(caf::event_based_actor* self,
         const Clock& clock = steady_clock();
         for (const auto& [rank, member] : directory->begin_round()) {
           const Nanoseconds asked_at = clock.now();  // before the question can reach its reader
-          caf_compat::request_from(self, member, kAnswerDeadline, caf::get_atom_v)
+          caf_compat::request(self, member, kAnswerDeadline, caf::get_atom_v)
               .then(
                   [=, &clock, rank = rank](ControlReading& reading) {
                     directory->answered(rank, std::move(reading), asked_at, clock.now());
