@@ -20,8 +20,6 @@ struct HoldOptions {
   std::string deadline = "30 s";
 };
 
-using Options = std::shared_ptr<HoldOptions>;
-
 void add_stage(CLI::App& command, HoldOptions& options, const char* help) {
   command.add_option("stage", options.stage, help)->type_name("STAGE");
 }
@@ -52,22 +50,32 @@ int drain(const HoldOptions& options, bool json) {
   return 0;
 }
 
+/// Adds a command that asks for nothing but its verb, of the graph or one stage.
+void add_switch(const CommandLine& line,
+                const char* verb,
+                const char* description,
+                const char* stage_help,
+                const char* example) {
+  auto& command = *line.app.add_subcommand(verb, description);
+  const auto options = std::make_shared<HoldOptions>();
+  add_stage(command, *options, stage_help);
+  add_holding_debugger(command, options->debugger);
+  add_common_options(command, line.common);
+  command.footer(example);
+  command.callback([&common = line.common, &action = line.action, options, verb] {
+    action = [&common, options, verb] {
+      return hold(*options, debugger_request(verb, options->debugger), common.json);
+    };
+  });
+}
+
 }  // namespace
 
 void add_pause(const CommandLine& line) {
-  auto& command = *line.app.add_subcommand(
-      "pause",
-      "stop a running graph, or one of its stages, between two runs: the same ones on all ranks");
-  const auto options = std::make_shared<HoldOptions>();
-  add_stage(command, *options, "pause this stage only");
-  add_holding_debugger(command, options->debugger);
-  add_common_options(command, line.common);
-  command.footer("Example: askos pause compute --lease 1h");
-  command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] {
-      return hold(*options, debugger_request("pause", options->debugger), common.json);
-    };
-  });
+  add_switch(line, "pause",
+             "stop a running graph, or one of its stages, between two runs: the same ones on all "
+             "ranks",
+             "pause this stage only", "Example: askos pause compute --lease 1h");
 }
 
 void add_step(const CommandLine& line) {
@@ -104,17 +112,8 @@ void add_hold(const CommandLine& line) {
 }
 
 void add_resume(const CommandLine& line) {
-  auto& command = *line.app.add_subcommand("resume", "let a paused graph, or one stage, go on");
-  const auto options = std::make_shared<HoldOptions>();
-  add_stage(command, *options, "resume this stage only");
-  add_holding_debugger(command, options->debugger);
-  add_common_options(command, line.common);
-  command.footer("Example: askos resume");
-  command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] {
-      return hold(*options, debugger_request("resume", options->debugger), common.json);
-    };
-  });
+  add_switch(line, "resume", "let a paused graph, or one stage, go on", "resume this stage only",
+             "Example: askos resume");
 }
 
 void add_drain(const CommandLine& line) {
