@@ -56,13 +56,15 @@ void wait_for_runs(const Session& session, std::int64_t runs) {
   }
 }
 
-/// Lets the serial engine work until the stages have done `runs`, and once more: they go no
-/// further.
+/// Lets the serial engine work until the stages have done `runs` and are held, and once more: they
+/// go no further.
 std::vector<std::int64_t> work_until(Session& session, const std::vector<std::int64_t>& runs) {
   const auto deadline = steady_clock().now() + kLong;
-  while (runs_of(session.control().hold()) != runs && steady_clock().now() < deadline) {
-    (void)session.wait(1us);
-  }
+  const auto arrived = [&] {
+    const auto hold = session.control().hold();
+    return runs_of(hold) == runs && hold.state == HoldState::kPaused;
+  };
+  while (!arrived() && steady_clock().now() < deadline) (void)session.wait(1us);
   (void)session.wait(1us);
   return runs_of(session.control().hold());
 }
