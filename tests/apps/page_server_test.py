@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server of `askos ui` without a browser: its token, its bounds, clients that mean ill.
 
-usage: page_server_test.py ASKOS GRAPH.toml      example: page_server_test.py build/dev/bin/askos examples/graphs/chain.toml
+usage: page_server_test.py ASKOS GRAPH.toml [MUTATIONS IDLE]
+example: page_server_test.py build/dev/bin/askos examples/graphs/chain.toml 100000 1000
 """
 import contextlib
 import json
@@ -15,9 +16,8 @@ import urllib.request
 from support import running
 
 ASKOS, GRAPH = sys.argv[1], sys.argv[2]
+NUM_MUTATIONS, NUM_IDLE = map(int, sys.argv[3:5] or (1000, 120))
 SEED = 20261127
-NUM_MUTATIONS = 1000
-NUM_IDLE = 120
 EDGE = "a.out>b.in"
 
 

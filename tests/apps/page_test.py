@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of `askos ui` on the storm run, seen and steered in a real browser.
+"""The page of `askos ui` on the storm run, seen and steered in a real browser, and `askos top` beside it.
 
-usage: page_test.py ASKOS EXAMPLES PICTURES      skips (77) without chromium and chromedriver
+usage: page_test.py ASKOS EXAMPLES PICTURES      skips (77) without chromium, chromedriver, tmux and aha
 Leaves screenshots in the folder PICTURES.
 """
 import json
@@ -10,8 +10,10 @@ import sys
 import urllib.error
 import urllib.request
 
-from support import running
-from support.browser import Browser, missing
+from support import browser as browsers
+from support import running, terminal
+from support.browser import Browser
+from support.terminal import Terminal
 
 ASKOS, EXAMPLES, PICTURES = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 ENTER = "\ue007"
@@ -93,6 +95,13 @@ def guard(address):
         assert status == 403 and "read-only" in text, (status, text)
 
 
+def top(browser, folder):
+    with Terminal(folder, f"{ASKOS} top --graph train", columns=150, lines=56) as screen:
+        running.until(lambda: "root cause:" in screen.screen() and "partition.sample" in screen.screen(),
+                      "the root cause and the edges of the storm run")
+        screen.picture(browser, PICTURES / "top.png")
+
+
 def snapshot(browser, folder):
     file = folder / "storm.html"
     running.run(ASKOS, "ui", "--graph", "train", "--snapshot", file)
@@ -105,8 +114,8 @@ def snapshot(browser, folder):
 
 
 def main():
-    if missing():
-        running.skip(f"no {' and no '.join(missing())} (scripts/bootstrap installs them)")
+    if missing := browsers.missing() + terminal.missing():
+        running.skip(f"no {' and no '.join(missing)} (scripts/bootstrap installs them)")
     PICTURES.mkdir(parents=True, exist_ok=True)
     with running.folder() as folder:
         data = folder / "storm.h5"
@@ -123,6 +132,7 @@ def main():
                 pause(browser)
                 change_credit(browser)
                 guard(address)
+            top(browser, folder)
             snapshot(browser, folder)
     print("1 passed, 0 failed")
 

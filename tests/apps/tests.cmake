@@ -103,9 +103,12 @@ endif()
 
 # Tests in Python, which need no package of it. 77: skipped, with the reason as their output.
 function(askos_add_python_test name script interpreter)
-  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "LABELS;ARGUMENTS")
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "TIMEOUT" "LABELS;ARGUMENTS")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
   add_test(NAME ${name} COMMAND "${interpreter}" "${CMAKE_CURRENT_SOURCE_DIR}/apps/${script}" ${arg_ARGUMENTS})
-  set_tests_properties(${name} PROPERTIES LABELS "apps;${arg_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT 300
+  set_tests_properties(${name} PROPERTIES LABELS "apps;${arg_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/apps;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 set(pictures "${PROJECT_BINARY_DIR}/pictures")
@@ -113,12 +116,17 @@ askos_add_python_test(Top.FillsATerminalUntilQ top_test.py "${Python3_EXECUTABLE
   ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" "${pictures}")
 askos_add_python_test(Ui.ServerKeepsItsBounds page_server_test.py "${Python3_EXECUTABLE}"
   ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml")
+askos_add_python_test(Ui.ServerKeepsItsBoundsAtLength page_server_test.py "${Python3_EXECUTABLE}"
+  LABELS slow TIMEOUT 1800
+  ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" 100000 1000)
 if(ASKOS_WITH_TORCH)
   set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
       "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
   askos_add_python_test(Storm.PageIsSteeredInABrowser page_test.py "${Python3_EXECUTABLE}"
-    LABELS slow browser
+    LABELS browser
     ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" "${pictures}")
+  # Training on three ranks and a browser beside it need both cores.
+  set_tests_properties(Storm.PageIsSteeredInABrowser PROPERTIES RUN_SERIAL TRUE)
   askos_add_python_test(Storm.TracesAreReadByOtherTools trace_readers_test.py "${ASKOS_READERS_PYTHON}"
     LABELS slow
     ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples")

@@ -6,35 +6,12 @@ Leaves what the screen showed in PICTURES/top.txt.
 """
 import pathlib
 import shutil
-import subprocess
 import sys
 
 from support import running
+from support.terminal import Terminal
 
 ASKOS, GRAPH, PICTURES = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-
-
-class Terminal:
-    """A terminal of 140 columns and 30 lines that runs one command."""
-
-    def __init__(self, folder, command):
-        self.tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        self.call("new-session", "-d", "-x", "140", "-y", "30", command)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run([*self.tmux, "kill-server"], capture_output=True)
-
-    def call(self, *arguments):
-        return subprocess.run([*self.tmux, *arguments], capture_output=True, text=True, check=True, timeout=30).stdout
-
-    def screen(self, *options):
-        return self.call("capture-pane", "-p", *options)
-
-    def is_open(self):
-        return subprocess.run([*self.tmux, "has-session"], capture_output=True).returncode == 0
 
 
 def main():
