@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <askos/base/error.hpp>
+#include <askos/base/nearest_name.hpp>
 #include <askos/dataflow/graph.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace askos::dataflow {
@@ -17,7 +19,7 @@ auto find_owner(auto& stages, const Stage& stage) {
 
 Stage& Graph::insert(const std::string& name, std::unique_ptr<Stage> stage, StageOptions options) {
   ASKOS_CHECK(stage != nullptr);
-  stages_.push_back({name, options, std::move(stage)});
+  stages_.push_back({name, std::move(options), std::move(stage)});
   return *stages_.back().stage;
 }
 
@@ -26,7 +28,20 @@ void Graph::configure(const Stage& stage, StageOptions options) {
   if (found == stages_.end()) {
     throw Error(Errc::kNotFound, "stage is not part of the graph").with("graph", name_);
   }
-  found->options = options;
+  found->options = std::move(options);
+}
+
+void Graph::inject(const Fault& fault) {
+  const auto found = std::ranges::find(stages_, fault.stage, &Node::name);
+  if (found == stages_.end()) {
+    std::vector<std::string> known;
+    std::ranges::transform(stages_, std::back_inserter(known), &Node::name);
+    Error error(Errc::kNotFound, "fault names an unknown stage");
+    error.with("stage", fault.stage);
+    suggest(error, fault.stage, known);
+    throw error;
+  }
+  found->options.faults.push_back(fault);
 }
 
 EdgeId Graph::connect_ports(const OutPort& from, const InPort& to, EdgeOptions options) {

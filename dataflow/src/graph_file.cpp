@@ -82,6 +82,20 @@ std::string print_edge(const Graph& graph, EdgeId id) {
   return table.text();
 }
 
+std::string print_faults(const Graph& graph) {
+  std::string text;
+  for (const auto& node : graph.stages()) {
+    for (const Fault& fault : node.options.faults) {
+      InlineTable table;
+      for (const auto& [key, value] : to_arguments(fault)) {
+        table.add(key, value);
+      }
+      text += "  " + table.text() + ",\n";
+    }
+  }
+  return text.empty() ? text : "faults = [\n" + text + "]\n";
+}
+
 std::string print_limits(const PlanLimits& limits, Nanoseconds drain) {
   std::string text;
   if (limits.host.value != 0) {
@@ -142,7 +156,7 @@ std::string save_graph(const Graph& graph, const PlanLimits& limits, Nanoseconds
   for (std::size_t i = 0; i < graph.edges().size(); ++i) {
     text += "  " + print_edge(graph, EdgeId{static_cast<int>(i)}) + ",\n";
   }
-  return text + "]\n" + print_limits(limits, drain);
+  return text + "]\n" + print_faults(graph) + print_limits(limits, drain);
 }
 
 }  // namespace askos::dataflow

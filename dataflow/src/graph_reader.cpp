@@ -136,7 +136,8 @@ const std::vector<TomlValue>* GraphReader::find_array(const TomlValue& root, con
 }
 
 GraphFile GraphReader::read(const TomlValue& root) {
-  const auto top = read_table(root, root_keys(), {"graph"}, {"stages", "edges", "limits"});
+  const auto top =
+      read_table(root, root_keys(), {"graph"}, {"stages", "edges", "limits", "faults"});
   GraphFile file{.graph = Graph(top.values.text("graph"))};
   if (const auto* stages = find_array(root, "stages")) {
     for (const auto& entry : *stages) {
@@ -147,6 +148,13 @@ GraphFile GraphReader::read(const TomlValue& root) {
     if (const auto* edges = find_array(root, "edges")) {
       for (const auto& entry : *edges) {
         read_edge(entry, file.graph);
+      }
+    }
+  }
+  if (root.contains("faults")) {
+    if (const auto* faults = find_array(root, "faults")) {
+      for (const auto& entry : *faults) {
+        read_fault(entry, file.graph);
       }
     }
   }
@@ -286,6 +294,30 @@ void GraphReader::read_edge(const TomlValue& entry, Graph& graph) {
                          .device_bytes = values.bytes("device_bytes"),
                          .policy = value_of(kEdgePolicies, values.text("policy")),
                          .initial = narrow(values.integer("initial"))});
+  }
+}
+
+void GraphReader::read_fault(const TomlValue& entry, Graph& graph) {
+  if (!entry.is_table()) {
+    fault(wrong_kind("table", entry).with("key", "faults"), entry);
+    return;
+  }
+  Arguments entries;
+  for (const auto& [key, value] : entry.as_table()) {
+    const auto argument = to_argument(value);
+    if (!argument) {
+      fault(wrong_kind("flag, number or text", value).with("key", key), value);
+      return;
+    }
+    entries.insert_or_assign(key, *argument);
+  }
+  try {
+    const Fault wanted = make_fault(entries);
+    if (graph.find_stage(wanted.stage) != nullptr || !contains(stage_names_, wanted.stage)) {
+      graph.inject(wanted);  // else: the stage's own fault has been told
+    }
+  } catch (Error& error) {
+    fault(std::move(error), entry);
   }
 }
 

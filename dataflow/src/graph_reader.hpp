@@ -50,6 +50,7 @@ class GraphReader {
   [[nodiscard]] const std::vector<TomlValue>* find_array(const TomlValue& root, const char* key);
   void read_stage(const TomlValue& entry, Graph& graph);
   void read_edge(const TomlValue& entry, Graph& graph);
+  void read_fault(const TomlValue& entry, Graph& graph);
   void read_limits(const TomlValue& root, GraphFile& file);
   template <typename PortType>
   [[nodiscard]] const PortType* find_port(const std::string& name,

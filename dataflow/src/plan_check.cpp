@@ -44,6 +44,7 @@ PlanReport Plan::check(const std::vector<const Graph*>& one_per_rank, const Plan
   check_rates(graph, report);
   check_collectives(graph, report);
   check_memory(graph, limits, report);
+  check_faults(graph, report);
   return report;
 }
 

@@ -48,6 +48,8 @@ void check_rates(const Graph& graph, PlanReport& report);
 void check_memory(const Graph& graph, const PlanLimits& limits, PlanReport& report);
 /// Nothing that drops packets upstream of a collective, one communicator per stage.
 void check_collectives(const Graph& graph, PlanReport& report);
+/// Injected faults that could not strike.
+void check_faults(const Graph& graph, PlanReport& report);
 /// The same graph on every rank.
 void check_ranks(const std::vector<const Graph*>& one_per_rank, PlanReport& report);
 

@@ -35,8 +35,10 @@ OutPort::OutPort(Stage& owner,
                  Contract contract,
                  std::type_index type,
                  PayloadDescriber describe,
-                 const PayloadStorage* storage)
-    : Port(owner, std::move(name), std::move(contract), type, describe, storage) {
+                 const PayloadStorage* storage,
+                 Damage damaging)
+    : Port(owner, std::move(name), std::move(contract), type, describe, storage),
+      damage_(damaging) {
   index_ = static_cast<int>(owner.outputs_.size());
   owner.outputs_.push_back(this);
 }

@@ -82,10 +82,12 @@ void StageRunner::run_once() {
   const telemetry::ProfilerRange range(node_.name.c_str());
   try {
     if (options_.faults != nullptr && is_faulty()) return;
-    recording_ = recorder_.is_on() && recorder_.begin_run(num_runs());
-    stage_.run(*this);
-    check_run();
-    if (recording_) recorder_.end_run("");
+    if (!is_held_back()) {
+      recording_ = recorder_.is_on() && recorder_.begin_run(num_runs());
+      stage_.run(*this);
+      check_run();
+      if (recording_) recorder_.end_run("");
+    }
   } catch (...) {
     auto error = current_error();
     discard_run();
@@ -99,10 +101,19 @@ void StageRunner::run_once() {
   const auto moved = [](const auto& ports, auto count) {
     return std::ranges::any_of(ports, [&](const auto& port) { return port.*count > 0; });
   };
-  if (moved(inputs_, &Input::taken) || moved(outputs_, &Output::emitted)) {
+  const bool has_moved = moved(inputs_, &Input::taken) || moved(outputs_, &Output::emitted);
+  if (has_moved) {
     increment(num_runs_);
     trace_run();
   }
+  if (faults_) faults_->after_run(has_moved);
+}
+
+bool StageRunner::is_held_back() {
+  if (!faults_) return false;
+  const auto until = faults_->before_run(clock().now());
+  if (until) wake_at(*until, telemetry::State::kWaitIo);
+  return until.has_value();
 }
 
 /// Throws if the run is to fail; returns true if it is to lose its packets, and does so.
@@ -264,6 +275,7 @@ void StageRunner::emit_any(const OutPort& port,
         .with("port", port.name())
         .with("rate", port.contract().rate);
   }
+  if (faults_) payload = faults_->pass(port, std::move(payload));
   PacketMeta charged = meta;
   const auto charge = [&](Bytes& bytes, Bytes largest) {
     if (largest.value > 0 && bytes > largest) {

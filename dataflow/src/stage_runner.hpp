@@ -8,6 +8,7 @@
 
 #include "edge_state.hpp"
 #include "gate.hpp"
+#include "stage_faults.hpp"
 #include "stage_recorder.hpp"
 #include "wait_account.hpp"
 
@@ -198,6 +199,8 @@ class StageRunner final : public Wakeable, private Context {
   [[nodiscard]] bool begin_run();
   void run_once();
   [[nodiscard]] bool is_faulty();
+  /// True if an injected fault keeps the stage from running now.
+  [[nodiscard]] bool is_held_back();
   void check_run() const;
   void discard_run();
   void handle_failure(Error error);
@@ -218,6 +221,8 @@ class StageRunner final : public Wakeable, private Context {
   const bool any_;
   const bool meets_ranks_;
   mutable Interrupter interrupter_{*this};
+
+  std::unique_ptr<StageFaults> faults_;  // null but for drills
 
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;

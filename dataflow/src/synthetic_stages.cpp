@@ -59,6 +59,13 @@ void restore_payload(const StoredArrays& arrays, Blob& blob) {
   blob.bytes = array_of(arrays, "bytes").bytes;
 }
 
+std::shared_ptr<const Blob> damaged(const Blob& blob, FaultKind kind, std::uint64_t seed) {
+  if (kind != FaultKind::kCorrupt || blob.bytes.empty()) return nullptr;
+  auto copy = std::make_shared<Blob>(blob);
+  copy->bytes[seed % copy->bytes.size()] ^= std::byte{1} << (seed >> 61);
+  return copy;
+}
+
 std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept {
   std::uint64_t sum = 0;
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {

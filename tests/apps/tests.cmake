@@ -49,8 +49,11 @@ target_compile_definitions(apps_recording_test PRIVATE
 askos_add_test(apps/checkpoint_command_test
   LIBRARIES apps_support askos::io nlohmann_json::nlohmann_json)
 add_dependencies(apps_checkpoint_command_test askos askos-data)
-target_compile_definitions(apps_checkpoint_command_test PRIVATE
-  ASKOS_PROGRAM="$<TARGET_FILE:askos>")
+askos_add_test(apps/drills_test LIBRARIES apps_support askos::io)
+add_dependencies(apps_drills_test askos)
+foreach(test IN ITEMS checkpoint_command_test drills_test)
+  target_compile_definitions(apps_${test} PRIVATE ASKOS_PROGRAM="$<TARGET_FILE:askos>")
+endforeach()
 
 if(ASKOS_WITH_TORCH)
   askos_add_test(apps/store_rendezvous_test LIBRARIES askos_store_rendezvous)

@@ -3,6 +3,7 @@
 
 #include <askos/base/id.hpp>
 #include <askos/base/unit.hpp>
+#include <askos/dataflow/fault.hpp>
 #include <askos/dataflow/stage.hpp>
 
 #include <map>
@@ -39,7 +40,8 @@ enum class FailurePolicy {
 struct StageOptions {
   FailurePolicy on_failure = FailurePolicy::kStop;
   int max_restarts = 3;
-  int record = 0;  ///< keep so many of its last runs from the start on; 0: do not
+  int record = 0;                  ///< keep so many of its last runs from the start on; 0: do not
+  std::vector<Fault> faults = {};  ///< injected on purpose
 };
 
 /// Names stages and the edges between their ports; a value that knows nothing of what runs it.
@@ -70,6 +72,10 @@ class Graph {
 
   /// Sets what happens when `stage` fails. Throws `Errc::kNotFound` if it is of another graph.
   void configure(const Stage& stage, StageOptions options);
+
+  /// Injects a fault into the stage that it names. Throws `Errc::kNotFound`, with the nearest name,
+  /// if there is none.
+  void inject(const Fault& fault);
 
   /// Joins two ports of the same payload type; another type does not compile.
   template <typename T>

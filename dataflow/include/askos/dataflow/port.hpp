@@ -3,9 +3,12 @@
 
 #include <askos/base/shape.hpp>
 #include <askos/base/unit.hpp>
+#include <askos/dataflow/fault_kind.hpp>
 #include <askos/dataflow/payload_description.hpp>
 #include <askos/dataflow/stored_arrays.hpp>
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <typeindex>
@@ -74,13 +77,25 @@ class InPort : public Port {
 };
 
 class OutPort : public Port {
+ public:
+  /// Returns a damaged copy of a payload of this port's type, or nothing.
+  using Damage = std::shared_ptr<const void> (*)(const void* payload,
+                                                 FaultKind kind,
+                                                 std::uint64_t seed);
+  /// How injected faults damage what is emitted here; null if they cannot.
+  [[nodiscard]] Damage damage() const noexcept { return damage_; }
+
  protected:
   OutPort(Stage& owner,
           std::string name,
           Contract contract,
           std::type_index type,
           PayloadDescriber describer,
-          const PayloadStorage* storage);
+          const PayloadStorage* storage,
+          Damage damage = nullptr);
+
+ private:
+  Damage damage_;
 };
 
 /// Receives payloads of type `T`. Declare it as a member: `In<Field> field{*this, "field", {...}};`
@@ -106,7 +121,19 @@ class Out final : public OutPort {
                 std::move(contract),
                 typeid(T),
                 describer_of<T>(),
-                storage_of<T>()) {}
+                storage_of<T>(),
+                damage_of()) {}
+
+ private:
+  static constexpr Damage damage_of() noexcept {
+    if constexpr (Damageable<T>) {
+      return [](const void* payload, FaultKind kind,
+                std::uint64_t seed) -> std::shared_ptr<const void> {
+        return damaged(*static_cast<const T*>(payload), kind, seed);
+      };
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace askos::dataflow

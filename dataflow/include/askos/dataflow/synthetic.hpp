@@ -34,6 +34,11 @@ void restore_payload(const StoredArrays& arrays, Blob& blob);
 /// Sums the bytes as little-endian words; what a source stores in `Blob::checksum`.
 [[nodiscard]] std::uint64_t checksum_of(const std::vector<std::byte>& bytes) noexcept;
 
+/// Flips one bit of a blob's bytes for `FaultKind::kCorrupt`; blobs hold no numbers for `kNan`.
+[[nodiscard]] std::shared_ptr<const Blob> damaged(const Blob& blob,
+                                                  FaultKind kind,
+                                                  std::uint64_t seed);
+
 enum class Distribution {
   kConstant,
   kNormal,     ///< `spread`: standard deviation over mean; never below 0
