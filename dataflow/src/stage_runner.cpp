@@ -81,7 +81,8 @@ void StageRunner::wake() noexcept {
     switch (state) {
       case RunState::kIdle:
         if (state_.compare_exchange_weak(state, RunState::kScheduled)) {
-          if (options_.ledger) ledger_.enter(State::kWaitSched);
+          // One that stands for a debugger looks at its gate and stands on: that is no other wait.
+          if (options_.ledger && !stands_held()) ledger_.enter(State::kWaitSched);
           execution_.scheduler().schedule(*this);
           return;
         }
