@@ -6,19 +6,6 @@
 #include <askos/dataflow/inspector.hpp>
 
 namespace askos::apps {
-namespace {
-
-Errc code_of(const std::string& name) {
-  for (int code = 0; code <= static_cast<int>(Errc::kCancelled); ++code) {
-    if (to_string(static_cast<Errc>(code)) == name) {
-      return static_cast<Errc>(code);
-    }
-  }
-  return Errc::kInternal;
-}
-
-}  // namespace
-
 void add_graph_selection(CLI::App& command, Selection& selection) {
   command.add_option("--pid", selection.pid, "only the graphs of this process");
   command.add_option("--session", selection.session, "only the session of this number");
@@ -35,7 +22,7 @@ Json ask_json(const std::filesystem::path& socket, const Json& request) {
   const Json reply = Json::parse(dataflow::ask(socket, request.dump()));
   if (!reply.at("ok").get<bool>()) {
     const Json& error = reply.at("error");
-    throw Error(code_of(error.at("code").get<std::string>()),
+    throw Error(dataflow::code_of(error.at("code").get<std::string>()),
                 error.at("message").get<std::string>());
   }
   return reply.at("result");

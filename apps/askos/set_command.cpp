@@ -39,19 +39,41 @@ std::string print(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+/// Ranks that are processes change their argument before the same run only while all stand; one
+/// process sees to that by itself.
+Json change(const Found& found, const SetOptions& options, const Json& request) {
+  if (found.row.at("processes").empty() || !found.row.at("hold").is_null()) {
+    const Json answer = ask_session(found, request);
+    (void)wait_for_hold(found, options.debugger);
+    return answer;
+  }
+  (void)ask_session(found, debugger_request("pause", options.debugger));
+  const auto go_on = [&] {
+    (void)ask_session(found, debugger_request("resume", options.debugger));
+  };
+  try {
+    (void)wait_for_hold(found, options.debugger);
+    Json answer = ask_session(found, request);
+    go_on();
+    return answer;
+  } catch (...) {
+    go_on();
+    throw;
+  }
+}
+
 int set(const SetOptions& options, bool json) {
   const auto found = find_one(options.debugger.selection);
   Json request = debugger_request("set", options.debugger);
   request["stage"] = options.stage;
   request["argument"] = options.argument;
   request["value"] = value_of(options.value);
-  const Json change = ask_session(found, std::move(request));
-  (void)wait_for_hold(found, options.debugger);
+  const Json answer = change(found, options, request);
   if (json) {
-    std::cout << change.dump() << "\n";
+    std::cout << answer.dump() << "\n";
   } else {
-    std::cout << options.stage << ": " << options.argument << " " << print(change.at("before"))
-              << " -> " << print(change.at("value")) << "\n";
+    std::cout << options.stage << ": " << options.argument << " " << print(answer.at("before"))
+              << " -> " << print(answer.at("value")) << "\n";
   }
   return 0;
 }

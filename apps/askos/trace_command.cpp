@@ -21,11 +21,17 @@ struct TraceOptions {
   std::string output;
 };
 
+/// Events of several ranks, and how far their clocks may be apart.
+struct Gathered {
+  telemetry::Trace trace;
+  Nanoseconds clock_error{};
+};
+
 /// A graph may be spread over processes, each with ranks of its own.
-telemetry::Trace gather(const TraceOptions& options) {
+Gathered gather(const TraceOptions& options) {
   const auto last = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(options.last));
   const auto sessions = find_some(options.selection);
-  telemetry::Trace trace;
+  Gathered gathered;
   std::vector<int> ranks;
   for (const auto& session : sessions) {
     const Json answer = ask_session(session, {{"verb", "trace"}, {"last_ms", last.count()}});
@@ -37,14 +43,16 @@ telemetry::Trace gather(const TraceOptions& options) {
       }
       ranks.push_back(rank);
     }
-    merge(trace, part);
+    merge(gathered.trace, part);
+    const Nanoseconds error(answer.at("clock_error_ns").get<std::int64_t>());
+    gathered.clock_error = std::max(gathered.clock_error, error);
   }
-  return trace;
+  return gathered;
 }
 
 int write(const TraceOptions& options, bool json) {
   telemetry::check_trace_path(options.output);
-  const auto trace = gather(options);
+  const auto [trace, clock_error] = gather(options);
   const auto files = telemetry::write_trace(trace, options.output);
   std::uintmax_t num_bytes = 0;
   Json names = Json::array();
@@ -67,6 +75,7 @@ int write(const TraceOptions& options, bool json) {
     std::cout << Json({{"files", names},
                        {"events", trace.events.size()},
                        {"bytes", num_bytes},
+                       {"clock_error_s", seconds(clock_error)},
                        {"overlap", rows}})
                      .dump()
               << "\n";
@@ -76,6 +85,9 @@ int write(const TraceOptions& options, bool json) {
     std::cout << file.string() << "\n";
   }
   std::cout << trace.events.size() << " events, " << num_bytes << " bytes\n";
+  if (clock_error.count() > 0) {
+    std::cout << "clocks of the processes agree within " << format_duration(clock_error) << "\n";
+  }
   for (const auto& overlap : figures) {
     if (overlap.communication.count() > 0) {
       std::cout << "rank " << overlap.rank << ": communication "

@@ -65,7 +65,9 @@ RunControl::RunControl(comm::Communicator* processes, const std::string& host)
   const bool is_first = processes == nullptr || processes->rank() == 0;
   if (processes != nullptr) {
     if (is_first) {
-      try_to([&] { impl_->hub = std::make_shared<dataflow::ControlHub>(host); });
+      try_to([&] {
+        impl_->hub = std::make_shared<dataflow::ControlHub>(host, processes->size() - 1);
+      });
     }
     const auto address =
         comm::exchange_texts(*processes, impl_->hub ? impl_->hub->address().to_text() : "").front();

@@ -13,7 +13,8 @@ namespace askos::dataflow {
 Breakpoint Breakpoints::add(const Debugger& debugger,
                             std::string_view edge,
                             std::optional<Rank> rank,
-                            std::string_view when) {
+                            std::string_view when,
+                            std::optional<int> number) {
   Expression condition(when);
   std::map<const StageRunner*, Input> inputs;
   for (const auto found : execution_.edges_named(edge, rank)) {
@@ -26,7 +27,13 @@ Breakpoint Breakpoints::add(const Debugger& debugger,
     inputs[consumer] = {.edge = found, .input = static_cast<std::size_t>(port.index())};
   }
   const std::lock_guard lock(mutex_);
-  watches_.push_back({.shown = {.number = ++num_made_,
+  if (number && *number <= newest_) {
+    throw Error(Errc::kUsage, "number of the breakpoint is taken")
+        .with("breakpoint", *number)
+        .with("newest", newest_);
+  }
+  newest_ = number.value_or(newest_ + 1);
+  watches_.push_back({.shown = {.number = newest_,
                                 .edge = std::string(edge),
                                 .rank = rank,
                                 .when = std::string(when)},

@@ -26,7 +26,8 @@ class Breakpoints {
   Breakpoint add(const Debugger& debugger,
                  std::string_view edge,
                  std::optional<Rank> rank,
-                 std::string_view when);
+                 std::string_view when,
+                 std::optional<int> number);
   /// Removes one, or all; throws `Errc::kNotFound` if there is none of that number.
   void remove(std::optional<int> number);
   [[nodiscard]] std::vector<Breakpoint> list() const;
@@ -56,7 +57,7 @@ class Breakpoints {
   Execution& execution_;
   mutable std::mutex mutex_;  // guards all below
   std::vector<Watch> watches_;
-  int num_made_ = 0;
+  int newest_ = 0;  // number
 };
 
 }  // namespace askos::dataflow

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verbs that hold and change a running graph.
+#include "hold_json.hpp"
 #include "inspector_request.hpp"
 
 #include <askos/base/error.hpp>
@@ -30,21 +31,6 @@ Control& control_of(const Request& request, const InspectedSessions& sessions) {
   return chosen_session(request, sessions).session->control();
 }
 
-Json hold_json(const HoldStatus& hold) {
-  Json stages = Json::array();
-  for (const auto& stage : hold.stages) {
-    stages.push_back({{"stage", stage.stage},
-                      {"rank", stage.rank.value},
-                      {"runs", stage.num_runs},
-                      {"may_run", stage.may_run ? Json(*stage.may_run) : Json()},
-                      {"held", stage.held},
-                      {"state", telemetry::to_string(stage.state)}});
-  }
-  return {{"state", to_string(hold.state)},   {"reason", hold.reason},
-          {"debugger", hold.debugger},        {"lease_left_s", seconds(hold.lease_left)},
-          {"held_s", seconds(hold.held_for)}, {"stages", std::move(stages)}};
-}
-
 Json pause(const Request& request, const InspectedSessions& sessions) {
   auto& control = control_of(request, sessions);
   control.pause(debugger_of(request), request.text("stage"));
@@ -60,6 +46,22 @@ Json resume(const Request& request, const InspectedSessions& sessions) {
 Json step(const Request& request, const InspectedSessions& sessions) {
   auto& control = control_of(request, sessions);
   control.step(debugger_of(request), request.integer("count", 1), request.text("stage"));
+  return hold_json(control.hold());
+}
+
+Json catch_up(const Request& request, const InspectedSessions& sessions) {
+  std::vector<StageTurn> turns;
+  try {
+    for (const auto& turn : request.json.at("turns")) {
+      turns.push_back({turn.at("stage").get<std::string>(), turn.at("turn").get<std::int64_t>()});
+    }
+  } catch (const Json::exception&) {
+    throw Error(Errc::kUsage, "key is missing or of the wrong type")
+        .with("key", "turns")
+        .with("expected", "list of stage and turn");
+  }
+  auto& control = control_of(request, sessions);
+  control.catch_up(turns);
   return hold_json(control.hold());
 }
 
@@ -111,17 +113,12 @@ Debugger debugger_of(const Request& request) {
 }
 
 const std::vector<Verb>& control_verbs() {
-  static const std::vector<Verb> verbs{{"pause", true, pause}, {"resume", true, resume},
-                                       {"step", true, step},   {"hold", false, hold},
-                                       {"set", true, set},     {"drain", true, drain}};
+  static const std::vector<Verb> verbs{
+      {"pause", true, pause, Reach::kHold},    {"resume", true, resume, Reach::kHold},
+      {"step", true, step, Reach::kStep},      {"catch_up", true, catch_up},
+      {"hold", false, hold, Reach::kShowHold}, {"set", true, set, Reach::kPaused},
+      {"drain", true, drain, Reach::kAll}};
   return verbs;
-}
-
-Json short_hold_json(const HoldStatus& hold) {
-  if (hold.state == HoldState::kRunning) return {};
-  return {{"state", to_string(hold.state)},
-          {"debugger", hold.debugger},
-          {"lease_left_s", seconds(hold.lease_left)}};
 }
 
 }  // namespace askos::dataflow

@@ -92,10 +92,12 @@ Json breaks_json(const Control& control) {
 
 Json add_break(const Request& request, const InspectedSessions& sessions) {
   std::optional<Rank> rank;
+  std::optional<int> number;
   if (request.has("rank")) rank = Rank{small_integer(request, "rank", 0)};
+  if (request.has("breakpoint")) number = small_integer(request, "breakpoint", 0);
   return breakpoint_json(control_of(request, sessions)
                              .add_breakpoint(debugger_of(request), required_text(request, "edge"),
-                                             required_text(request, "when"), rank));
+                                             required_text(request, "when"), rank, number));
 }
 
 Json breaks(const Request& request, const InspectedSessions& sessions) {
@@ -160,9 +162,12 @@ Json tuning(const Request& request, const InspectedSessions& sessions) {
 }  // namespace
 
 const std::vector<Verb>& edge_verbs() {
-  static const std::vector<Verb> verbs{{"peek", false, peek},     {"break", true, add_break},
-                                       {"breaks", false, breaks}, {"unbreak", true, unbreak},
-                                       {"credit", true, credit},  {"tuning", false, tuning}};
+  static const std::vector<Verb> verbs{{"peek", false, peek, Reach::kRank},
+                                       {"break", true, add_break, Reach::kAddBreak},
+                                       {"breaks", false, breaks, Reach::kListBreaks},
+                                       {"unbreak", true, unbreak, Reach::kRemoveBreak},
+                                       {"credit", true, credit, Reach::kAll},
+                                       {"tuning", false, tuning}};
   return verbs;
 }
 

@@ -43,8 +43,10 @@ std::string_view to_string(HoldState state) noexcept {
 }
 
 std::size_t Hold::num_stages() const noexcept {
-  return static_cast<std::size_t>(
-      std::ranges::count(runners_, Rank{}, [](const auto& runner) { return runner->rank(); }));
+  const auto rank_of = [](const auto& runner) { return runner->rank(); };
+  return runners_.empty() ? 0
+                          : static_cast<std::size_t>(
+                                std::ranges::count(runners_, rank_of(runners_.front()), rank_of));
 }
 
 std::vector<StageRunner*> Hold::ranks_of(std::size_t stage) const {
@@ -122,7 +124,7 @@ void Hold::pause(const Debugger& debugger, std::string_view stage, const char* r
   const auto stages = chosen(stage);
   check_owner(debugger);
   claim(debugger);
-  reason_ = reason;
+  if (reason_.empty()) reason_ = reason;
   for (const auto i : stages) {
     moving_[i] = moving_[i] || !held_[i] || phase_ == Phase::kStepping;
     held_[i] = true;
@@ -155,6 +157,27 @@ void Hold::step(const Debugger& debugger, std::int64_t num_runs, std::string_vie
     }
   }
   set_phase(Phase::kStepping);
+  advance();
+}
+
+void Hold::catch_up(const std::vector<StageTurn>& turns) {
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kRunning || phase_ == Phase::kStepping) return;
+  bool behind = false;
+  bool meets_ranks = false;
+  for (const auto& [name, turn] : turns) {
+    const auto stage = chosen(name).front();
+    for (auto* const runner : ranks_of(stage)) {
+      if (!held_[stage] || runner->ended() || runner->gate().limit() >= turn) continue;
+      order(*runner, turn);
+      behind = true;
+      meets_ranks = meets_ranks || runner->meets_ranks();
+    }
+  }
+  if (!behind) return;
+  moving_ = held_;
+  if (meets_ranks) open_rest();
+  set_phase(meets_ranks ? Phase::kCutting : Phase::kClosing);
   advance();
 }
 
@@ -400,13 +423,13 @@ HoldStatus Hold::status_locked() const {
     HeldStage stage{.stage = runner->name(),
                     .rank = runner->rank(),
                     .num_runs = runner->num_runs(),
+                    .meets_ranks = runner->meets_ranks(),
                     .held = !running && limit != Gate::kOpen && stands(*runner),
                     .ended = runner->ended(),
                     .state = runner->state()};
-    if (limit != Gate::kOpen) {
-      const auto turn = stage.held ? runner->gate().turn() : stage.num_runs + 1;
-      stage.may_run = std::max<std::int64_t>(0, limit - turn);
-    }
+    const auto turn = stage.held ? runner->gate().turn() : stage.num_runs + 1;
+    stage.turn = stage.meets_ranks ? runner->gate().begun() : turn;
+    if (limit != Gate::kOpen) stage.may_run = std::max<std::int64_t>(0, limit - turn);
     status.stages.push_back(std::move(stage));
   }
   return status;

@@ -10,7 +10,8 @@
 // where they are; if they are not all of the graph, they then go on to the last run that any rank
 // had done, since otherwise ranks would feed their collectives unequally.
 //
-// Stages that come to stand drive this on; so does whoever asks for the status.
+// Stages that come to stand drive this on; so does whoever asks for the status. With a rank per
+// process each has a hold of its own, and `PeerHold` makes them agree (`catch_up`).
 #pragma once
 
 #include "stage_runner.hpp"
@@ -39,6 +40,8 @@ class Hold {
   void pause(const Debugger& debugger, std::string_view stage, const char* reason);
   void resume(const Debugger& debugger, std::string_view stage);
   void step(const Debugger& debugger, std::int64_t num_runs, std::string_view stage);
+  /// As `Control::catch_up`.
+  void catch_up(const std::vector<StageTurn>& turns);
   [[nodiscard]] HoldStatus status(std::string_view debugger);
   [[nodiscard]] HoldStatus wait(Nanoseconds deadline);
   /// As `Control::tend`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector_clients.hpp"
 #include "inspector_verbs.hpp"
+#include "peer_hold.hpp"
 #include "unix_socket.hpp"
 
 #include <askos/dataflow/inspector.hpp>
@@ -67,8 +68,16 @@ class Inspector::Server {
 
   int attach(const Session& session) {
     const std::lock_guard lock(mutex_);
+    ++num_attached_;
     sessions_.push_back(
-        {.number = ++num_attached_, .session = &session, .history = {}, .peers = options_.peers});
+        {.number = num_attached_,
+         .session = &session,
+         .history = {},
+         .peers = options_.peers,
+         .peer_hold =
+             options_.peers == nullptr
+                 ? nullptr
+                 : std::make_shared<PeerHold>(num_attached_, session.control(), *options_.peers)});
     return num_attached_;
   }
 
@@ -103,6 +112,7 @@ class Inspector::Server {
     bool under_way = false;
     for (const auto& inspected : sessions_) {
       under_way = inspected.session->control().tend() || under_way;
+      if (inspected.peer_hold) under_way = inspected.peer_hold->tend() || under_way;
     }
     return under_way;
   }

@@ -116,4 +116,11 @@ std::string ask(const std::filesystem::path& socket,
   return answer;
 }
 
+Errc code_of(std::string_view name) noexcept {
+  for (int code = 0; code <= static_cast<int>(Errc::kCancelled); ++code) {
+    if (to_string(static_cast<Errc>(code)) == name) return static_cast<Errc>(code);
+  }
+  return Errc::kInternal;
+}
+
 }  // namespace askos::dataflow

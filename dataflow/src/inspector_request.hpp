@@ -43,12 +43,31 @@ struct Window {
 /// Reads the session now and as it was `window_ms` ago, 10 s unless the request says otherwise.
 [[nodiscard]] Window look_back(const InspectedSession& inspected, const Request& request);
 
+/// Which processes of a run with a rank in each a verb is about.
+enum class Reach {
+  kOwn,          ///< that which was asked; it knows the readings of all
+  kAll,          ///< each of them
+  kRank,         ///< that of the rank which the request names
+  kHold,         ///< each, and they come to stand or go on together
+  kStep,         ///< as kHold, but only once all stand
+  kShowHold,     ///< each, for how far its hold is
+  kPaused,       ///< each, while all stand: so they change before the same run
+  kAddBreak,     ///< each, or that of a rank; the number is the same everywhere
+  kListBreaks,   ///< each
+  kRemoveBreak,  ///< those that have it
+};
+
 /// One verb of the protocol.
 struct Verb {
   const char* name;
   bool changes;  ///< refused by an inspector that is read-only
+  /// As one process does. Throws what the answer tells as an error.
   Json (*answer)(const Request& request, const InspectedSessions& sessions);
+  Reach reach = Reach::kOwn;
 };
+
+/// Answers a request as this process alone does.
+[[nodiscard]] Json answer_here(const Request& request, const InspectedSessions& sessions);
 
 /// Verbs that hold and change a running graph.
 [[nodiscard]] const std::vector<Verb>& control_verbs();
@@ -61,8 +80,5 @@ struct Verb {
 
 /// Who asks, for how long and whether by force.
 [[nodiscard]] Debugger debugger_of(const Request& request);
-
-/// Whether anything is held, for a row of `ps`; null if not.
-[[nodiscard]] Json short_hold_json(const HoldStatus& hold);
 
 }  // namespace askos::dataflow

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector_verbs.hpp"
 
+#include "hold_json.hpp"
 #include "inspector_request.hpp"
+#include "peer_hold.hpp"
+#include "peer_verbs.hpp"
 #include "state_strip.hpp"
 #include "status_json.hpp"
 
@@ -39,6 +42,11 @@ Json processes_json(const InspectedSession& inspected) {
   return rows;
 }
 
+HoldStatus hold_of_all(const InspectedSession& inspected) {
+  return inspected.peer_hold ? inspected.peer_hold->last_known()
+                             : inspected.session->control().hold();
+}
+
 Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
   Json rows = Json::array();
   for (const auto& inspected : sessions) {
@@ -55,7 +63,7 @@ Json ps(const Request& request, const std::vector<InspectedSession>& sessions) {
                     {"state", after.state},
                     {"verdict", to_string(report.verdict)},
                     {"root", root_phrase(report)},
-                    {"hold", short_hold_json(inspected.session->control().hold())},
+                    {"hold", short_hold_json(hold_of_all(inspected))},
                     {"processes", processes_json(inspected)}});
   }
   return rows;
@@ -110,14 +118,39 @@ Json dot(const Request& request, const std::vector<InspectedSession>& sessions) 
   return {{"dot", ranks.empty() ? "" : to_dot(ranks.front(), &status)}};
 }
 
+/// What another process's rings hold, by this one's clock. On one host both are one clock: an
+/// offset within its error is none.
+telemetry::Trace trace_of(const PeerProcess& peer,
+                          const InspectedSession& inspected,
+                          Nanoseconds since) {
+  const bool is_one_clock = std::chrono::abs(peer.clock_offset) <= peer.clock_error;
+  const auto offset = is_one_clock ? Nanoseconds::zero() : peer.clock_offset;
+  const Json request{
+      {"verb", "trace"}, {"session", inspected.number}, {"since_ns", (since + offset).count()}};
+  const auto answer = ask_peers(*inspected.peers, request, peer.rank).front();
+  auto part = telemetry::trace_from_json(answer.dump());
+  for (auto& event : part.events) event.start_ns -= offset.count();
+  return part;
+}
+
 Json trace(const Request& request, const std::vector<InspectedSession>& sessions) {
   const Nanoseconds now = steady_clock().now();
   const std::chrono::milliseconds last(
       std::clamp<std::int64_t>(request.integer("last_ms", kLongest), 1, kLongest));
   const Nanoseconds since(request.integer("since_ns", (now - last).count()));
-  const auto trace = chosen_session(request, sessions).session->trace(since);
+  const auto& inspected = chosen_session(request, sessions);
+  auto trace = inspected.session->trace(since);
+  Nanoseconds clock_error{};
+  if (inspected.peers) {
+    for (const auto& peer : inspected.peers->processes()) {
+      if (!peer.answers) continue;
+      telemetry::merge(trace, trace_of(peer, inspected, since));
+      clock_error = std::max(clock_error, peer.clock_error);
+    }
+  }
   Json json = Json::parse(telemetry::to_json(trace));
   json["now_ns"] = now.count();
+  json["clock_error_ns"] = clock_error.count();
   json["overlap"] = overlap_json(telemetry::overlaps(trace));
   return json;
 }
@@ -133,12 +166,7 @@ std::vector<Verb> all_verbs() {
   return verbs;
 }
 
-Json answer_verb(const Request& request,
-                 const std::vector<InspectedSession>& sessions,
-                 const InspectorRights& rights) {
-  if (!rights.token.empty() && !equal_in_constant_time(request.text("token"), rights.token)) {
-    throw Error(Errc::kUsage, "token is missing or wrong");
-  }
+const Verb& verb_of(const Request& request) {
   static const auto verbs = all_verbs();
   const std::string name = request.text("verb");
   const auto verb = std::ranges::find(verbs, name, &Verb::name);
@@ -150,10 +178,21 @@ Json answer_verb(const Request& request,
     suggest(error, name, known);
     throw error;
   }
-  if (verb->changes && rights.read_only) {
-    throw Error(Errc::kUsage, "process may be looked at but not changed").with("verb", name);
+  return *verb;
+}
+
+Json answer_verb(const Request& request,
+                 const std::vector<InspectedSession>& sessions,
+                 const InspectorRights& rights) {
+  if (!rights.token.empty() && !equal_in_constant_time(request.text("token"), rights.token)) {
+    throw Error(Errc::kUsage, "token is missing or wrong");
   }
-  return verb->answer(request, sessions);
+  const auto& verb = verb_of(request);
+  if (verb.changes && rights.read_only) {
+    throw Error(Errc::kUsage, "process may be looked at but not changed").with("verb", verb.name);
+  }
+  const bool has_peers = !sessions.empty() && sessions.front().peers != nullptr;
+  return has_peers ? answer_with_peers(verb, request, sessions) : verb.answer(request, sessions);
 }
 
 Json failure(const Error& error) {
@@ -165,6 +204,10 @@ Json failure(const Error& error) {
 }
 
 }  // namespace
+
+Json answer_here(const Request& request, const InspectedSessions& sessions) {
+  return verb_of(request).answer(request, sessions);
+}
 
 std::string refuse(const std::string& message) {
   Json json{{"protocol", kProtocol}};

@@ -12,12 +12,15 @@
 
 namespace askos::dataflow {
 
+class PeerHold;
+
 /// A session that can be asked about, with readings of its last seconds, oldest first.
 struct InspectedSession {
   int number;
   const Session* session;
   std::deque<SessionStatus> history;
   std::shared_ptr<const PeerSessions> peers = nullptr;  ///< in other processes, if there are any
+  std::shared_ptr<PeerHold> peer_hold = nullptr;        ///< with them; as `peers`
 
   /// Reads the session now, with what is known of its ranks in other processes.
   [[nodiscard]] SessionStatus status() const;

@@ -19,6 +19,7 @@ Recording fetch_recording(const std::string& stage,
     array.bytes.reserve(size);
     while (array.bytes.size() < size) {
       const Json part = answer({{"verb", "part"},
+                                {"rank", rank.value},
                                 {"recording", taken.at("recording")},
                                 {"array", position},
                                 {"offset", array.bytes.size()}});

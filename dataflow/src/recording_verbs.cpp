@@ -68,8 +68,9 @@ Json part(const Request& request, const InspectedSessions& sessions) {
 }  // namespace
 
 const std::vector<Verb>& recording_verbs() {
-  static const std::vector<Verb> verbs{
-      {"record", true, record}, {"recording", true, recording}, {"part", false, part}};
+  static const std::vector<Verb> verbs{{"record", true, record, Reach::kRank},
+                                       {"recording", true, recording, Reach::kRank},
+                                       {"part", false, part, Reach::kRank}};
   return verbs;
 }
 

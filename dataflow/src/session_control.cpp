@@ -19,6 +19,10 @@ void SessionControl::step(const Debugger& debugger, std::int64_t num_runs, std::
   execution_.hold().step(debugger, num_runs, stage);
 }
 
+void SessionControl::catch_up(const std::vector<StageTurn>& turns) {
+  execution_.hold().catch_up(turns);
+}
+
 HoldStatus SessionControl::hold(std::string_view debugger) {
   return execution_.hold().status(debugger);
 }
@@ -34,8 +38,9 @@ Peek SessionControl::peek(const PeekRequest& request) {
 Breakpoint SessionControl::add_breakpoint(const Debugger& debugger,
                                           std::string_view edge,
                                           std::string_view when,
-                                          std::optional<Rank> rank) {
-  return execution_.breakpoints().add(debugger, edge, rank, when);
+                                          std::optional<Rank> rank,
+                                          std::optional<int> number) {
+  return execution_.breakpoints().add(debugger, edge, rank, when, number);
 }
 
 std::vector<Breakpoint> SessionControl::breakpoints() const {

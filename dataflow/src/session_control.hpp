@@ -20,6 +20,7 @@ class SessionControl final : public Control {
   void pause(const Debugger& debugger, std::string_view stage) override;
   void resume(const Debugger& debugger, std::string_view stage) override;
   void step(const Debugger& debugger, std::int64_t num_runs, std::string_view stage) override;
+  void catch_up(const std::vector<StageTurn>& turns) override;
   [[nodiscard]] HoldStatus hold(std::string_view debugger) override;
   [[nodiscard]] HoldStatus wait_for_hold(Nanoseconds deadline) override;
   bool tend() override;
@@ -27,7 +28,8 @@ class SessionControl final : public Control {
   Breakpoint add_breakpoint(const Debugger& debugger,
                             std::string_view edge,
                             std::string_view when,
-                            std::optional<Rank> rank) override;
+                            std::optional<Rank> rank,
+                            std::optional<int> number) override;
   [[nodiscard]] std::vector<Breakpoint> breakpoints() const override;
   void remove_breakpoints(std::optional<int> number) override;
   CreditChange change_credit(std::string_view edge, int credit) override;

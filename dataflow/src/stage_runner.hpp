@@ -104,7 +104,7 @@ class StageRunner final : public Wakeable, private Context {
   /// Packets that a run takes from an input at most, and where they come from.
   [[nodiscard]] EdgeState& input_edge(std::size_t input) const { return *inputs_.at(input).edge; }
   [[nodiscard]] int packets_per_run(std::size_t input) const { return inputs_.at(input).needed; }
-  /// True if it meets other ranks in collectives.
+  /// True if it meets other ranks in collectives, here or in other processes.
   [[nodiscard]] bool meets_ranks() const noexcept { return meets_ranks_; }
   [[nodiscard]] std::int64_t num_runs() const noexcept {
     return num_runs_.load(std::memory_order_relaxed);

@@ -111,8 +111,8 @@ class Processes : public ::testing::Test {
     return true;
   }
 
-  [[nodiscard]] std::vector<double> losses(const std::string& name) const {
-    std::vector<double> values(kSteps, -1);
+  [[nodiscard]] std::vector<double> losses(const std::string& name, int num_steps = kSteps) const {
+    std::vector<double> values(static_cast<std::size_t>(num_steps), -1);
     std::ifstream file(folder_.path() / name / "metrics.jsonl");
     for (std::string line; std::getline(file, line);) {
       const auto record = io::parse_json(line);
@@ -165,6 +165,44 @@ TEST_F(Processes, GiveTheLossesScoresAndForecastsOfThreads) {
   const auto forecast_run = askos(launched(3, by_processes));
   ASSERT_EQ(forecast_run.exit_code, 0) << forecast_run.err;
   EXPECT_TRUE(read(folder_.path() / "processes.h5") == read(folder_.path() / "threads.h5"));
+}
+
+/// Runs that the stage `compute` has done on each rank.
+std::vector<std::int64_t> runs_of_compute(const Ended& hold) {
+  std::vector<std::int64_t> runs;
+  const auto answer = io::parse_json(hold.out);
+  EXPECT_EQ(answer.at("state").as_string(), "paused");
+  for (const auto& stage : answer.at("stages").as_array()) {
+    if (stage.at("stage").as_string() == "compute") runs.push_back(stage.at("runs").as_integer());
+  }
+  return runs;
+}
+
+TEST_F(Processes, ArePausedAndSteppedTogether) {
+  constexpr int kMany = 20;
+  const auto longer = [&](const std::string& name) {
+    auto words = training(name);
+    words.insert(words.end(), {"--set", "training.steps=" + std::to_string(kMany)});
+    return words;
+  };
+  ASSERT_EQ(askos(launched(2, longer("whole"))).exit_code, 0);
+  Program program(ASKOS_PROGRAM, launched(2, longer("held")), folder_.path());
+  wait_for_steps("held", 1);
+  const auto debug = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--graph", "train", "--as", "test", "--wait", "50 s", "--json"});
+    auto ended = askos(words);
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return ended;
+  };
+  const auto paused = runs_of_compute(debug({"pause"}));
+  ASSERT_EQ(paused.size(), 2U);
+  EXPECT_EQ(paused[0], paused[1]);
+  const auto stepped = runs_of_compute(debug({"step", "3"}));
+  EXPECT_EQ(stepped, std::vector<std::int64_t>(2, paused[0] + 3));
+  (void)debug({"resume"});
+  const auto ended = program.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(losses("held", kMany), losses("whole", kMany));
 }
 
 TEST_F(Processes, StopTogetherAndGoOnToTheSameLosses) {

@@ -46,7 +46,7 @@ std::unique_ptr<Session> endless(int rank) {
 TEST(ControlNetwork, ShowsTheStagesOfAllProcesses) {
   const auto folder =
       std::filesystem::path(::testing::TempDir()) / ("control-" + std::to_string(::getpid()));
-  const auto hub = std::make_shared<ControlHub>("127.0.0.1", 1ms);
+  const auto hub = std::make_shared<ControlHub>("127.0.0.1", 2, 1ms);
   ControlMember second(hub->address(), 1);
   ControlMember third(ControlAddress::of(hub->address().to_text()), 2);
   const auto own = endless(0);
@@ -75,6 +75,10 @@ TEST(ControlNetwork, ShowsTheStagesOfAllProcesses) {
     EXPECT_LE(std::chrono::abs(process.clock_offset), process.clock_error);
     EXPECT_LT(process.clock_error, 40s);
   }
+  const auto trace = ask_json(R"({"verb":"trace"})");
+  EXPECT_EQ(trace.at("tracks").size(), 6U);
+  EXPECT_EQ(trace.at("overlap").size(), 3U) << "events of all ranks";
+  EXPECT_GT(trace.at("clock_error_ns"), 0);
   EXPECT_TRUE(comes_true([&] {
     const auto answer = ask_json(R"({"verb":"why","stage":"sink"})").at("text").get<std::string>();
     return ::testing::Matches(ContainsRegex("sink@[012] waited"))(answer);
@@ -82,7 +86,7 @@ TEST(ControlNetwork, ShowsTheStagesOfAllProcesses) {
 }
 
 TEST(ControlNetwork, TakesNobodyInWithoutTheToken) {
-  const ControlHub hub("127.0.0.1", 1ms);
+  const ControlHub hub("127.0.0.1", 1, 1ms);
   auto forged = hub.address();
   forged.token.back() = forged.token.back() == '0' ? '1' : '0';
   try {
@@ -98,7 +102,7 @@ TEST(ControlNetwork, TakesNobodyInWithoutTheToken) {
 TEST(ControlNetwork, NamesAnAddressWhereNobodyListens) {
   ControlAddress gone;
   {
-    const ControlHub hub("127.0.0.1");
+    const ControlHub hub("127.0.0.1", 1);
     gone = hub.address();
   }
   try {

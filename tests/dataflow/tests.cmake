@@ -17,6 +17,7 @@ askos_add_test(dataflow/caf_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/control_verbs_test LIBRARIES askos::dataflow nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/expression_test LIBRARIES askos::dataflow)
 askos_add_test(dataflow/peek_test LIBRARIES askos::dataflow)
+askos_add_test(dataflow/peer_hold_test LIBRARIES askos::control nlohmann_json::nlohmann_json)
 askos_add_test(dataflow/why_corpus_test LIBRARIES askos::dataflow)
 target_sources(dataflow_why_corpus_test PRIVATE dataflow/support/stall_corpus.cpp)
 target_compile_definitions(dataflow_why_corpus_test PRIVATE

@@ -41,6 +41,11 @@ class Directory {
     bool asked = false;
     std::map<int, SessionStatus> sessions;
   };
+  struct Joined {
+    int rank;
+    std::string host;
+    caf::actor actor;
+  };
 
   void take_in(const ControlGreeting& greeting, caf::actor actor) {
     const std::lock_guard lock(mutex_);
@@ -99,6 +104,23 @@ class Directory {
     return found;
   }
 
+  /// The process of `rank`, or all; throws `Errc::kStalled` if one has not joined.
+  [[nodiscard]] std::vector<Joined> joined(std::optional<int> rank, int num_others) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Joined> found;
+    for (const auto& [number, member] : members_) {
+      if (!rank || *rank == number) found.push_back({number, member.process.host, member.actor});
+    }
+    const int wanted = rank ? 1 : num_others;
+    if (static_cast<int>(found.size()) < wanted) {
+      Error error(Errc::kStalled, "not all processes of the run can be asked yet");
+      error.with("joined", members_.size()).with("expected", num_others);
+      if (rank) error.with("rank", *rank);
+      throw error;
+    }
+    return found;
+  }
+
   [[nodiscard]] std::vector<PeerProcess> processes() const {
     const std::lock_guard lock(mutex_);
     std::vector<PeerProcess> found;
@@ -150,10 +172,12 @@ struct ControlHub::Impl {
   std::shared_ptr<Directory> directory = std::make_shared<Directory>();
   caf::actor actor;
   ControlAddress address;
+  int num_others;
 };
 
-ControlHub::ControlHub(const std::string& host, Nanoseconds interval)
+ControlHub::ControlHub(const std::string& host, int num_others, Nanoseconds interval)
     : impl_(std::make_unique<Impl>()) {
+  impl_->num_others = num_others;
   auto& system = impl_->system.get();
   impl_->address = {.host = host, .port = 0, .token = make_token()};
   impl_->actor = system.spawn(hub_actor, impl_->directory, impl_->address.token, interval);
@@ -182,6 +206,29 @@ std::vector<SessionStatus> ControlHub::readings(int session) const {
 
 std::vector<PeerProcess> ControlHub::processes() const {
   return impl_->directory->processes();
+}
+
+std::vector<PeerAnswer> ControlHub::ask(const std::string& request, std::optional<int> rank) const {
+  const auto members = impl_->directory->joined(rank, impl_->num_others);
+  const caf::scoped_actor self(impl_->system.get());
+  const auto ask_one = [&](const Directory::Joined& member) {
+    return caf_compat::request(self, member.actor, kAnswerDeadline,
+                               ControlQuestion{impl_->address.token, request});
+  };
+  std::vector<decltype(ask_one(members.front()))> asked;
+  for (const auto& member : members) asked.push_back(ask_one(member));
+  std::vector<PeerAnswer> answers;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    asked[i].receive(
+        [&](std::string& text) { answers.push_back({members[i].rank, std::move(text)}); },
+        [&](const caf::error& error) {
+          throw Error(Errc::kStalled, "process of the run does not answer")
+              .with("rank", members[i].rank)
+              .with("host", members[i].host)
+              .with("reason", caf::to_string(error));
+        });
+  }
+  return answers;
 }
 
 }  // namespace askos::dataflow

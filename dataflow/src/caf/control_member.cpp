@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "caf/control_messages.hpp"
+#include "inspector_verbs.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/dataflow/control_network.hpp>
+#include <askos/dataflow/inspector.hpp>
 
 #include <unistd.h>
 
 #include <array>
-#include <map>
 #include <mutex>
+#include <vector>
 
 namespace askos::dataflow {
 namespace {
@@ -20,35 +22,47 @@ class Sessions {
  public:
   int add(const Session& session) {
     const std::lock_guard lock(mutex_);
-    sessions_[++num_added_] = &session;
+    sessions_.push_back({.number = ++num_added_, .session = &session, .history = {}});
     return num_added_;
   }
 
   /// Returns when nobody looks at the session any more.
   void remove(int number) {
     const std::lock_guard lock(mutex_);
-    sessions_.erase(number);
+    std::erase_if(sessions_, [=](const auto& entry) { return entry.number == number; });
   }
 
   [[nodiscard]] ControlReading read() const {
     const std::lock_guard lock(mutex_);
     ControlReading reading{.now = steady_clock().now().count(), .sessions = {}, .statuses = {}};
-    for (const auto& [number, session] : sessions_) {
-      reading.sessions.push_back(number);
-      reading.statuses.push_back(session->status());
+    for (const auto& inspected : sessions_) {
+      (void)inspected.session->control().tend();
+      reading.sessions.push_back(inspected.number);
+      reading.statuses.push_back(inspected.session->status());
     }
     return reading;
   }
 
+  [[nodiscard]] std::string answer(const ControlQuestion& question,
+                                   const std::string& token) const {
+    const std::lock_guard lock(mutex_);
+    if (!equal_in_constant_time(question.token, token)) return refuse("another run token");
+    return dataflow::answer(question.request, sessions_);
+  }
+
  private:
   mutable std::mutex mutex_;
-  std::map<int, const Session*> sessions_;
+  std::vector<InspectedSession> sessions_;
   int num_added_ = 0;
 };
 
 caf::behavior member_actor(caf::event_based_actor* /*self*/,
-                           const std::shared_ptr<Sessions>& sessions) {
-  return {[sessions](caf::get_atom) { return sessions->read(); }};
+                           const std::shared_ptr<Sessions>& sessions,
+                           const std::string& token) {
+  return {[sessions](caf::get_atom) { return sessions->read(); },
+          [sessions, token](const ControlQuestion& question) {
+            return sessions->answer(question, token);
+          }};
 }
 
 std::string host_name() {
@@ -78,7 +92,7 @@ ControlMember::ControlMember(const ControlAddress& address, int rank)
   if (!hub) {
     throw cannot_join(address, caf::to_string(hub.error()));
   }
-  impl_->actor = system.spawn(member_actor, impl_->sessions);
+  impl_->actor = system.spawn(member_actor, impl_->sessions, address.token);
   const caf::scoped_actor self(system);
   const ControlGreeting greeting{
       .token = address.token, .rank = rank, .host = host_name(), .pid = ::getpid()};

@@ -31,6 +31,12 @@ struct ControlReading {
   std::vector<SessionStatus> statuses;  ///< of those sessions
 };
 
+/// A request that the first process passes on.
+struct ControlQuestion {
+  std::string token;
+  std::string request;  ///< a line of the inspector's protocol
+};
+
 template <typename Inspector>
 bool inspect(Inspector& f, ControlGreeting& greeting) {
   return f.object(greeting).fields(f.field("token", greeting.token), f.field("rank", greeting.rank),
@@ -44,11 +50,18 @@ bool inspect(Inspector& f, ControlReading& reading) {
                                   f.field("statuses", reading.statuses));
 }
 
+template <typename Inspector>
+bool inspect(Inspector& f, ControlQuestion& question) {
+  return f.object(question).fields(f.field("token", question.token),
+                                   f.field("request", question.request));
+}
+
 }  // namespace askos::dataflow
 
 CAF_BEGIN_TYPE_ID_BLOCK(askos_control, ASKOS_CAF_FIRST_TYPE_ID + askos::dataflow::kNumCafTypeIds)
 CAF_ADD_TYPE_ID(askos_control, (askos::dataflow::ControlGreeting))
 CAF_ADD_TYPE_ID(askos_control, (askos::dataflow::ControlReading))
+CAF_ADD_TYPE_ID(askos_control, (askos::dataflow::ControlQuestion))
 CAF_END_TYPE_ID_BLOCK(askos_control)
 
 namespace askos::dataflow {

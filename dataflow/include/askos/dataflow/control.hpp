@@ -41,6 +41,8 @@ struct HeldStage {
   Rank rank;
   std::int64_t num_runs = 0;              ///< done so far
   std::optional<std::int64_t> may_run{};  ///< runs that it may still begin; nothing: not held
+  std::int64_t turn = 0;                  ///< turns that it has begun: its start, each run
+  bool meets_ranks = false;               ///< its runs enter collectives
   bool held = false;                      ///< it has stopped for the debugger
   bool ended = false;
   telemetry::State state = telemetry::State::kOff;
@@ -53,6 +55,14 @@ struct HoldStatus {
   Nanoseconds lease_left{};
   Nanoseconds held_for{};
   std::vector<HeldStage> stages{};
+};
+
+/// How far a stage is to go.
+struct StageTurn {
+  std::string stage;
+  std::int64_t turn = 0;  ///< turns that it is to have begun: its start, each run
+
+  bool operator==(const StageTurn&) const = default;
 };
 
 /// Another credit for an edge.
@@ -78,9 +88,11 @@ struct StageChange {
 /// Stages stop between two runs. Those with a communicator stop after the same run on all ranks,
 /// the last that any of them had begun, and the others only then: each run enters the same
 /// collectives everywhere, so none is left half entered and none waits meanwhile. While a stage is
-/// held its ledger counts `paused`. A drain or a stop ends the hold, and so does the end of the
-/// lease. What holds throws `Errc::kUsage` while another debugger does, and `Errc::kNotFound`, with
-/// the nearest name, for a stage that is not in the graph.
+/// held its ledger counts `paused`. Ranks in other processes are not its own: an inspector that
+/// knows them (`InspectorOptions::peers`) holds them together with these. A drain or a stop ends
+/// the hold, and so does the end of the lease. What holds throws `Errc::kUsage` while another
+/// debugger does, and `Errc::kNotFound`, with the nearest name, for a stage that is not in the
+/// graph.
 class Control {
  public:
   virtual ~Control() = default;
@@ -95,6 +107,10 @@ class Control {
   virtual void step(const Debugger& debugger,
                     std::int64_t num_runs,
                     std::string_view stage = {}) = 0;
+
+  /// Lets held stages go on to turns that the same stages had begun in other processes, where they
+  /// wait for these in collectives. What is further already stays where it is.
+  virtual void catch_up(const std::vector<StageTurn>& turns) = 0;
 
   /// Tells how far the hold is. The name of the debugger that holds renews its lease.
   [[nodiscard]] virtual HoldStatus hold(std::string_view debugger = {}) = 0;
@@ -112,11 +128,12 @@ class Control {
   /// Pauses all stages in the debugger's name before a packet is taken from the edge that fulfils
   /// `when`. A stage that other ranks wait for in a collective may have to take it all the same, to
   /// reach the cut. A hit disarms the breakpoint until the graph goes on. Throws `Errc::kUsage` if
-  /// the expression does not parse.
+  /// the expression does not parse, or `number` (else the next one) is taken.
   virtual Breakpoint add_breakpoint(const Debugger& debugger,
                                     std::string_view edge,
                                     std::string_view when,
-                                    std::optional<Rank> rank = std::nullopt) = 0;
+                                    std::optional<Rank> rank = std::nullopt,
+                                    std::optional<int> number = std::nullopt) = 0;
   [[nodiscard]] virtual std::vector<Breakpoint> breakpoints() const = 0;
   /// Removes one, or all.
   virtual void remove_breakpoints(std::optional<int> number = std::nullopt) = 0;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,16 +24,18 @@ struct ControlAddress {
   [[nodiscard]] static ControlAddress of(const std::string& text);
 };
 
-/// The first process's end: takes in the others, reads their sessions ten times a second and
-/// measures how far their clocks are from its own. Carries control only, over CAF's network layer.
+/// The first process's end: takes in the others, reads their sessions ten times a second, passes
+/// requests on to them and measures how far their clocks are from its own. Carries control only,
+/// over CAF's network layer.
 ///
 /// A process that shows another token is not taken in. Any thread.
 class ControlHub final : public PeerSessions {
  public:
-  /// Listens on `host`, an address of this machine, on a port that the system chooses. Throws
-  /// `Errc::kEnvironment` if it cannot.
-  explicit ControlHub(const std::string& host,
-                      Nanoseconds interval = std::chrono::milliseconds(100));
+  /// Listens on `host`, an address of this machine, on a port that the system chooses, for
+  /// `num_others` processes. Throws `Errc::kEnvironment` if it cannot.
+  ControlHub(const std::string& host,
+             int num_others,
+             Nanoseconds interval = std::chrono::milliseconds(100));
   ~ControlHub() override;
 
   /// What the others have to be told, over a channel that they trust.
@@ -40,13 +43,16 @@ class ControlHub final : public PeerSessions {
 
   [[nodiscard]] std::vector<SessionStatus> readings(int session) const override;
   [[nodiscard]] std::vector<PeerProcess> processes() const override;
+  [[nodiscard]] std::vector<PeerAnswer> ask(const std::string& request,
+                                            std::optional<int> rank) const override;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-/// Another process's end: answers what its sessions do. Any thread.
+/// Another process's end: answers what its sessions do, and requests that the first process passes
+/// on. Any thread.
 class ControlMember {
  public:
   /// Throws `Errc::kEnvironment`, naming the address, if nobody listens there.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <askos/base/clock.hpp>
+#include <askos/base/error.hpp>
 #include <askos/dataflow/peer_sessions.hpp>
 #include <askos/dataflow/session.hpp>
 #include <askos/dataflow/status.hpp>
@@ -89,6 +90,10 @@ struct InspectedProcess {
 [[nodiscard]] std::string ask(const std::filesystem::path& socket,
                               const std::string& request,
                               Nanoseconds deadline = std::chrono::seconds(5));
+
+/// Returns the code whose name, as `to_string` has it, an inspector answered; `kInternal` for one
+/// that is not known.
+[[nodiscard]] Errc code_of(std::string_view name) noexcept;
 
 /// Returns what the inspector's `top` answers about the time between two readings, as JSON: stages
 /// with their share of time in each state, edges with their traffic, and why stages wait. `before`
