@@ -37,6 +37,7 @@ std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const Runner
     ++rank.value;
   }
   execution->num_running_ = static_cast<int>(execution->runners_.size());
+  execution->begins_paused_ = options.paused;
   execution->recordings_.arm_from_start();
   return execution;
 }
@@ -77,8 +78,11 @@ void Execution::launch(Scheduler& scheduler) {
   }
   if (runners_.empty()) {
     complete();
+  } else if (begins_paused_) {
+    hold_.pause({.name = kAnyDebugger}, /*stage=*/{}, "pause");
+  } else {
+    wake_all();
   }
-  wake_all();
 }
 
 void Execution::wake_all() {

@@ -133,6 +133,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   telemetry::TraceLog trace_;
   std::vector<RunningEdge> edges_;
   std::vector<std::unique_ptr<StageRunner>> runners_;
+  bool begins_paused_ = false;
   Hold hold_{runners_};
   Breakpoints breakpoints_{*this};
   CreditTuner credit_tuner_{*this};

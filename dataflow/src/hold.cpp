@@ -13,8 +13,6 @@ namespace {
 
 /// Whoever waits for the end of steps looks so often whether anything still moves.
 constexpr auto kLook = std::chrono::milliseconds(1);
-/// Holds the graph while a change is made that nobody has paused it for.
-constexpr const char* kOwn = "askos";
 constexpr Nanoseconds kLongestLease = std::chrono::hours(24);
 
 void order(StageRunner& runner, std::int64_t limit) {
@@ -82,8 +80,8 @@ void Hold::check_owner(const Debugger& debugger) const {
     throw Error(Errc::kUsage, "graph has ended, there is nothing to hold");
   }
   const auto left = expires_ - now();
-  if (phase_ != Phase::kRunning && debugger.name != debugger_.name && debugger_.name != kOwn &&
-      !debugger.take_over && left.count() > 0) {
+  if (phase_ != Phase::kRunning && debugger.name != debugger_.name &&
+      debugger_.name != kAnyDebugger && !debugger.take_over && left.count() > 0) {
     throw Error(Errc::kUsage, "graph is held by another debugger")
         .with("debugger", debugger_.name)
         .with("lease_left", format_duration(std::chrono::ceil<std::chrono::seconds>(left)));
@@ -257,7 +255,7 @@ void Hold::when_all_stand(std::function<void()> change) {
   const std::lock_guard lock(mutex_);
   changes_.push_back(std::move(change));
   if (phase_ == Phase::kPaused && holds_all()) return make_changes();
-  start_hold(phase_ == Phase::kRunning ? Debugger{.name = kOwn} : debugger_);
+  start_hold(phase_ == Phase::kRunning ? Debugger{.name = kAnyDebugger} : debugger_);
   if (changes_.size() == 1) held_besides_ = held_;
   held_.assign(num_stages(), true);
   moving_ = held_;

@@ -11,8 +11,9 @@ std::unique_ptr<Session> start(Plan plan, const EngineOptions& options) {
     return start_actor_session(std::move(plan), options);
   }
   auto& clock = options.clock != nullptr ? *options.clock : steady_clock();
-  return std::make_unique<SerialSession>(std::move(plan), clock,
-                                         SerialOptions{.runner = {.ledger = options.ledger}});
+  return std::make_unique<SerialSession>(
+      std::move(plan), clock,
+      SerialOptions{.runner = {.ledger = options.ledger, .paused = options.paused}});
 }
 
 }  // namespace askos::dataflow

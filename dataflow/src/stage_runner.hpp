@@ -36,6 +36,7 @@ struct RunnerOptions {
   Nanoseconds slice = std::chrono::milliseconds(1);  ///< longest activation, but for the last run
   Nanoseconds spin = std::chrono::microseconds(20);  ///< a dedicated stage looks so long again
   FaultInjector* faults = nullptr;                   ///< of a simulation
+  bool paused = false;                               ///< all begin held
 };
 
 enum class Activation {

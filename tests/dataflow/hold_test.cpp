@@ -69,6 +69,20 @@ std::vector<std::int64_t> work_until(Session& session, const std::vector<std::in
   return runs_of(session.control().hold());
 }
 
+TEST(Hold, MayBeginBeforeAnyStageHasRunAndBeTakenByAnyDebugger) {
+  const auto kept = test::make_list();
+  const auto session = start(Plan(chain(kept, 20)), {.paused = true});
+  auto& control = session->control();
+  const auto paused = control.wait_for_hold(kLong);
+  ASSERT_EQ(paused.state, HoldState::kPaused);
+  EXPECT_EQ(runs_of(paused), std::vector<std::int64_t>(3, 0));
+  control.step(kMe, 2);
+  EXPECT_EQ(runs_of(control.wait_for_hold(kLong)), std::vector<std::int64_t>(3, 2));
+  control.resume(kMe);
+  EXPECT_TRUE(session->wait(kLong));
+  EXPECT_EQ(*kept, numbers(1, 20));
+}
+
 TEST(Hold, KeepsEveryStageFromRunningUntilItResumes) {
   const auto kept = test::make_list();
   const auto session = start(Plan(chain(kept, 200'000)));

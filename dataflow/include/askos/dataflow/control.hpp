@@ -18,6 +18,9 @@
 
 namespace askos::dataflow {
 
+/// Holds a graph for whoever comes: any other debugger may take it without asking.
+inline constexpr const char* kAnyDebugger = "askos";
+
 /// Who holds a graph, and for how long after the last sign of life.
 struct Debugger {
   std::string name = "anonymous";

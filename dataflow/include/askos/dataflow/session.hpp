@@ -22,6 +22,7 @@ struct EngineOptions {
   int num_threads = 0;     ///< scheduler threads of the actor engine; 0: one per core, at most 4
   bool ledger = true;      ///< account and trace every stage (switch off to measure its cost)
   Clock* clock = nullptr;  ///< nullptr: `steady_clock()`
+  bool paused = false;     ///< begins held, in the name of `kAnyDebugger`: no stage has started
 };
 
 /// A plan under way. Several sessions can run in one process; all calls are thread-safe.

@@ -76,14 +76,14 @@ struct PayloadStorage {
 template <typename T>
 [[nodiscard]] const PayloadStorage* storage_of() noexcept {
   if constexpr (Storable<T>) {
-    static constexpr PayloadStorage storage{
+    static constexpr PayloadStorage kStorage{
         .store = [](const void* payload) { return store_payload(*static_cast<const T*>(payload)); },
         .restore = [](const StoredArrays& arrays) -> std::shared_ptr<const void> {
           auto payload = std::make_shared<T>();
           restore_payload(arrays, *payload);
           return payload;
         }};
-    return &storage;
+    return &kStorage;
   } else {
     return nullptr;
   }
