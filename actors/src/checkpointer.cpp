@@ -17,16 +17,7 @@ void check_identity(const io::Metadata& wanted, const io::CheckpointInfo& checkp
               "checkpoint is of another model (choose another run.folder, or "
               "--fresh to start over)");
   error.with("checkpoint", checkpoint.folder.string());
-  bool differs = false;
-  for (const auto& [key, value] : wanted.as_object()) {
-    const auto other = found.has(key) ? found.at(key) : io::Metadata();
-    if (!(other == value)) {
-      error.with(key,
-                 "expected " + io::to_json(value, true) + ", found " + io::to_json(other, true));
-      differs = true;
-    }
-  }
-  if (differs) {
+  if (add_differences(error, wanted, found)) {
     throw error;
   }
 }

@@ -14,6 +14,19 @@ io::Metadata names(const std::vector<std::string>& list) {
 
 }  // namespace
 
+bool add_differences(Error& error, const io::Metadata& expected, const io::Metadata& found) {
+  bool differs = false;
+  for (const auto& [key, value] : expected.as_object()) {
+    const auto other = found.has(key) ? found.at(key) : io::Metadata();
+    if (!(other == value)) {
+      error.with(key,
+                 "expected " + io::to_json(value, true) + ", found " + io::to_json(other, true));
+      differs = true;
+    }
+  }
+  return differs;
+}
+
 io::Metadata model_identity(const RunContext& run) {
   const DataConfig& data = run.config.data;
   const model::ModelConfig& model = run.config.model;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an inspector sees of the pipeline's packets.
+#include "stored_tensors.hpp"
+
 #include <askos/actors/payloads.hpp>
 
 #include <ATen/ATen.h>
@@ -10,18 +12,6 @@
 
 namespace askos::actors {
 namespace {
-
-DType dtype_of(const at::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case at::kDouble: return DType::kFloat64;
-    case at::kHalf: return DType::kFloat16;
-    case at::kBFloat16: return DType::kBFloat16;
-    case at::kInt: return DType::kInt32;
-    case at::kLong: return DType::kInt64;
-    case at::kByte: return DType::kUInt8;
-    default: return DType::kFloat32;
-  }
-}
 
 /// Adds a tensor of any device and layout; copies from a device wait for it on the caller's thread.
 void add(dataflow::PayloadDescription& description, std::string name, const at::Tensor& tensor) {

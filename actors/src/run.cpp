@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_graphs.hpp"
+#include "run_recordings.hpp"
 #include "window_requests.hpp"
 
 #include <askos/actors/checkpointer.hpp>
@@ -101,8 +102,10 @@ TrainingResult train(const RunConfig& config, const RunHooks& hooks) {
     }
   };
   const auto graph = [&](const RankContext& rank) {
-    return training_graph(rank,
-                          {.resume = resume, .metrics = metrics, .on_step = on_step, .gate = gate});
+    auto made = training_graph(
+        rank, {.resume = resume, .metrics = metrics, .on_step = on_step, .gate = gate});
+    prepare_recordings(made, *run, hooks);
+    return made;
   };
   run_graphs(ranks, graph, hooks, *metrics, gate.get());
   if (place != nullptr) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_graphs.hpp"
 
+#include "run_recordings.hpp"
 #include "window_requests.hpp"
 
 #include <askos/actors/reader.hpp>
@@ -172,7 +173,7 @@ void run_graphs(const std::vector<RankContext>& ranks,
     }
     plan.emplace(std::move(graphs), dataflow::PlanLimits{}, Rank{ranks.front().mesh.rank()});
   });
-  const auto session = dataflow::start(*std::move(plan));
+  const auto session = dataflow::start(*std::move(plan), {.paused = hooks.paused});
   const auto attached = hooks.on_session ? hooks.on_session(*session) : nullptr;
   std::optional<dataflow::Outcome> outcome;
   bool freed = false;
@@ -187,6 +188,7 @@ void run_graphs(const std::vector<RankContext>& ranks,
     }
   }
   if (outcome->failure) {
+    give_recordings(*session, hooks.on_failure_recorded);
     throw Error(describe(*outcome->failure, session->plan()));
   }
   record_ledgers(metrics, *session);

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_setup.hpp"
+#include "stored_calls.hpp"
+#include "stored_tensors.hpp"
 #include "window_requests.hpp"
 
 #include <askos/actors/metrics_log.hpp>
 #include <askos/actors/trainer.hpp>
 #include <askos/base/error.hpp>
+#include <askos/dataflow/stage_catalog.hpp>
 #include <askos/model/memory.hpp>
 #include <askos/model/scalers.hpp>
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
 namespace askos::actors {
 namespace {
+
+const std::string kStart = "start/";      // what the making of the network received
+const std::string kTrainer = "trainer/";  // network and optimiser
+const std::string kRates = "peak_and_final_learning_rate";
 
 std::vector<double> tendency_weights(const RunContext& run, bool squared) {
   std::vector<double> deviations;
@@ -73,14 +81,19 @@ std::optional<double> if_positive(double value) {
   return value > 0 ? std::optional(value) : std::nullopt;
 }
 
-model::TrainerOptions trainer_options(const RankContext& rank) {
+model::LearningRate schedule_of(const TrainingConfig& training) {
+  return {.kind = model::LearningRate::Kind::kCosineFromStart,
+          .peak = training.learning_rate,
+          .floor = training.final_learning_rate,
+          .warmup_steps = training.warmup_steps,
+          .total_steps = training.steps};
+}
+
+model::TrainerOptions trainer_options(const RankContext& rank,
+                                      const model::LearningRate& schedule) {
   const auto& training = rank.run->config.training;
   return {
-      .learning_rate = {.kind = model::LearningRate::Kind::kCosineFromStart,
-                        .peak = training.learning_rate,
-                        .floor = training.final_learning_rate,
-                        .warmup_steps = training.warmup_steps,
-                        .total_steps = training.steps},
+      .learning_rate = schedule,
       .adamw = {.beta1 = training.beta1,
                 .beta2 = training.beta2,
                 .weight_decay = training.weight_decay},
@@ -107,17 +120,28 @@ Trainer::Trainer(const RankContext& rank,
       rank_(rank),
       resume_(std::move(resume)),
       metrics_(std::move(metrics)),
-      gate_(std::move(gate)) {}
+      gate_(std::move(gate)),
+      learning_rate_(schedule_of(rank.run->config.training)) {
+  if (rank_.replay != nullptr) return;
+  calls_ = std::make_shared<comm::CallRecorder>();
+  for (auto* const ranks : {&rank_.model, &rank_.members, &rank_.gradients}) {
+    // A rank that is alone in a group can be so in a replay as well.
+    if ((*ranks)->size() > 1) *ranks = comm::record_calls(*ranks, calls_);
+  }
+}
 
 void Trainer::start(dataflow::Context&) {
+  if (calls_ != nullptr) calls_->start();
   network_ = make_network(rank_);
-  trainer_ = std::make_unique<model::Trainer>(*network_, *rank_.gradients, trainer_options(rank_));
+  trainer_ = std::make_unique<model::Trainer>(*network_, *rank_.gradients,
+                                              trainer_options(rank_, learning_rate_));
   if (resume_) {
     trainer_->load_state(resume_->state);
     position_ = resume_->position;
     last_snapshot_ = resume_->step;
     resume_.reset();
   }
+  if (calls_ != nullptr) start_calls_ = calls_->stop();
 }
 
 void Trainer::run(dataflow::Context& context) {
@@ -133,7 +157,7 @@ void Trainer::run(dataflow::Context& context) {
     return;
   }
   num_accumulated_ = 0;
-  const bool is_longer = batch.target.size(1) > measured_length_;
+  const bool is_longer = metrics_ != nullptr && batch.target.size(1) > measured_length_;
   const auto result = is_longer ? measured_step(batch) : trainer_->train_step(batch);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
     throw Error(Errc::kCheckFailed, "loss or gradient is not finite")
@@ -186,6 +210,80 @@ model::StepResult Trainer::measured_step(const model::Batch& batch) {
   }
   metrics_->write(record);
   return result;
+}
+
+dataflow::Arguments Trainer::arguments() const {
+  return {{"learning_rate", learning_rate_.peak}, {"final_learning_rate", learning_rate_.floor}};
+}
+
+dataflow::ArgumentChange Trainer::change_argument(const std::string& name,
+                                                  const dataflow::Argument& value) {
+  const auto before = arguments();
+  if (!before.contains(name)) {
+    Error error(Errc::kNotFound, "argument cannot change while the stage runs");
+    error.with("argument", name).with("can", "learning_rate, final_learning_rate");
+    throw error;
+  }
+  const auto* const whole = std::get_if<std::int64_t>(&value);
+  const auto* const number = std::get_if<double>(&value);
+  const double rate = whole != nullptr    ? static_cast<double>(*whole)
+                      : number != nullptr ? *number
+                                          : std::nan("");
+  if (!(rate >= 0 && std::isfinite(rate))) {
+    throw Error(Errc::kInvalidInput, "learning rate is not a number of at least 0")
+        .with("argument", name)
+        .with("found", dataflow::to_toml(value));
+  }
+  const bool is_peak = name == "learning_rate";
+  return {.before = before.at(name), .apply = [this, is_peak, rate] {
+            (is_peak ? learning_rate_.peak : learning_rate_.floor) = rate;
+            if (trainer_ != nullptr) trainer_->set_learning_rate(learning_rate_);
+          }};
+}
+
+std::optional<dataflow::StoredArrays> Trainer::save_state() const {
+  // Gradients of a step that has begun cannot be had.
+  if (trainer_ == nullptr || num_accumulated_ > 0) return std::nullopt;
+  auto arrays = stored_calls(kStart, start_calls_);
+  for (const auto& [name, tensor] : trainer_->state()) {
+    arrays.push_back(stored_tensor(kTrainer + name, tensor));
+  }
+  const std::array rates{learning_rate_.peak, learning_rate_.floor};
+  arrays.push_back(dataflow::stored_numbers(kRates, rates));
+  const std::array place{position_.epoch, position_.sample, last_snapshot_};
+  arrays.push_back(dataflow::stored_integers("epoch_sample_snapshot", place));
+  return arrays;
+}
+
+void Trainer::load_state(const dataflow::StoredArrays& state) {
+  model::NamedTensors tensors;
+  for (const auto& array : state) {
+    if (array.name.starts_with(kTrainer)) {
+      tensors[array.name.substr(kTrainer.size())] = tensor_of(array);
+    }
+  }
+  trainer_->load_state(tensors);
+  const auto place = dataflow::integers_of(state, "epoch_sample_snapshot");
+  if (place.size() != 3) throw Error(Errc::kCorruptData, "recorded trainer lacks its place");
+  position_ = {.epoch = place[0], .sample = place[1]};
+  last_snapshot_ = place[2];
+  const auto rates = dataflow::numbers_of(state, kRates);
+  if (rates.size() != 2) throw Error(Errc::kCorruptData, "recorded trainer lacks its rates");
+  learning_rate_.peak = rates[0];
+  learning_rate_.floor = rates[1];
+  trainer_->set_learning_rate(learning_rate_);
+}
+
+void Trainer::keep_received() {
+  if (calls_ != nullptr) calls_->start();
+}
+
+dataflow::StoredArrays Trainer::take_received() {
+  return calls_ == nullptr ? dataflow::StoredArrays{} : stored_calls("", calls_->stop());
+}
+
+void Trainer::supply_received(const dataflow::StoredArrays& received) {
+  if (rank_.replay != nullptr) rank_.replay->supply(calls_of("", received));
 }
 
 void Trainer::emit_snapshot(dataflow::Context& context) {

@@ -428,6 +428,10 @@ NamedTensors forecast_weights(const NamedTensors& state) {
   return weights;
 }
 
+void Trainer::set_learning_rate(const LearningRate& schedule) {
+  parts_->options.learning_rate = schedule;
+}
+
 std::int64_t Trainer::step() const noexcept {
   return parts_->step;
 }

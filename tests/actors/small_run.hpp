@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,10 +45,11 @@ inline float wave(std::int64_t row, int variable, int cell) {
 }
 
 /// Writes 40 rows of 3 variables on the cells of `info`; row 7 is missing. The third variable is a
-/// forcing if asked for.
+/// forcing if asked for. Cell 40 of the first variable is NaN in row `nan_row`.
 inline std::filesystem::path write_rows(const std::filesystem::path& path,
                                         io::DatasetInfo info,
-                                        bool forcing) {
+                                        bool forcing,
+                                        std::int64_t nan_row = -1) {
   info.title = "waves";
   info.variables.resize(3);
   for (std::size_t v = 0; v < 3; ++v) {
@@ -61,6 +63,7 @@ inline std::filesystem::path write_rows(const std::filesystem::path& path,
   info.step = io::parse_step("6h");
   info.num_rows = kRows;
   info.statistics_rows = {0, kRows};
+  info.variables[0].allow_nans = nan_row >= 0;
   io::DatasetWriter writer(path, info);
   io::ShardWriter shard(writer.plan(), {0, kCells});
   std::vector<float> values(3 * kCells);
@@ -71,6 +74,7 @@ inline std::filesystem::path write_rows(const std::filesystem::path& path,
         values[static_cast<std::size_t>(v * kCells + cell)] = wave(row, v, cell);
       }
     }
+    if (row == nan_row) values[40] = std::numeric_limits<float>::quiet_NaN();
     shard.write_row(row, values);
   }
   const io::ShardResult result = shard.finish();
@@ -79,7 +83,8 @@ inline std::filesystem::path write_rows(const std::filesystem::path& path,
 }
 
 inline std::filesystem::path write_waves(const std::filesystem::path& folder,
-                                         bool forcing = false) {
+                                         bool forcing = false,
+                                         std::int64_t nan_row = -1) {
   io::DatasetInfo info;
   for (int cell = 0; cell < kCells; ++cell) {
     info.latitudes.push_back(30 + 2 * (cell / 12) + 0.01 * (cell % 5));
@@ -87,7 +92,12 @@ inline std::filesystem::path write_waves(const std::filesystem::path& folder,
     info.grid_cells.push_back(cell);
   }
   info.grid_shape = {9, 12};
-  return write_rows(folder / (forcing ? "forced.h5" : "waves.h5"), std::move(info), forcing);
+  return write_rows(folder / (forcing ? "forced.h5" : "waves.h5"), std::move(info), forcing,
+                    nan_row);
+}
+
+inline std::filesystem::path write_waves_with_nan(const std::filesystem::path& folder) {
+  return write_waves(folder, /*forcing=*/false, /*nan_row=*/20);
 }
 
 /// The same on cells that surround the globe, along a spiral from pole to pole.

@@ -3,6 +3,7 @@
 
 #include <askos/actors/payloads.hpp>
 #include <askos/actors/rank_context.hpp>
+#include <askos/base/error.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
 #include <askos/io/checkpoint_store.hpp>
@@ -33,6 +34,9 @@ class Checkpointer final : public dataflow::Stage {
 
 /// Describes model, data and graph: a checkpoint fits a run if these are equal.
 [[nodiscard]] io::Metadata model_identity(const RunContext& run);
+
+/// Adds every key whose value differs to an error, with both values; returns whether any does.
+bool add_differences(Error& error, const io::Metadata& expected, const io::Metadata& found);
 
 /// Loads the newest valid checkpoint of the run's folder, or nothing if there is none. Throws
 /// `Errc::kInvalidInput`, naming every key that differs and both values, if it is of another model.

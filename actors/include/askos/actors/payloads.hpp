@@ -6,6 +6,7 @@
 #include <askos/comm/partition.hpp>
 #include <askos/comm/slot_pool.hpp>
 #include <askos/dataflow/payload_description.hpp>
+#include <askos/dataflow/stored_arrays.hpp>
 #include <askos/io/calendar.hpp>
 #include <askos/io/sample_schedule.hpp>
 #include <askos/model/parameters.hpp>
@@ -75,5 +76,13 @@ struct Prediction {
 [[nodiscard]] dataflow::PayloadDescription describe_payload(const Sample& sample);
 [[nodiscard]] dataflow::PayloadDescription describe_payload(const StepReport& report);
 [[nodiscard]] dataflow::PayloadDescription describe_payload(const Prediction& prediction);
+
+/// What recordings keep of them: everything but clock readings.
+[[nodiscard]] dataflow::StoredArrays store_payload(const Sample& sample);
+void restore_payload(const dataflow::StoredArrays& arrays, Sample& sample);
+[[nodiscard]] dataflow::StoredArrays store_payload(const StepReport& report);
+void restore_payload(const dataflow::StoredArrays& arrays, StepReport& report);
+[[nodiscard]] dataflow::StoredArrays store_payload(const Snapshot& snapshot);
+void restore_payload(const dataflow::StoredArrays& arrays, Snapshot& snapshot);
 
 }  // namespace askos::actors

@@ -5,6 +5,7 @@
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
 #include <askos/comm/mesh.hpp>
+#include <askos/comm/recorded_calls.hpp>
 #include <askos/io/dataset_index.hpp>
 #include <askos/io/normaliser.hpp>
 #include <askos/model/graph.hpp>
@@ -49,6 +50,10 @@ struct RankContext {
   std::shared_ptr<comm::Communicator> readers;    ///< ranks that read one copy of the grid
   std::shared_ptr<comm::Communicator> gather;     ///< ranks of one model, for output
   std::shared_ptr<comm::Communicator> scores;     ///< all ranks, for sums of scores
+
+  /// Where collectives of `model`, `members` and `gradients` come from when a recorded stage is
+  /// done again alone; null in a run.
+  std::shared_ptr<comm::CallReplay> replay{};
 
   /// Members of an ensemble that this rank computes.
   [[nodiscard]] int num_own_members() const noexcept {

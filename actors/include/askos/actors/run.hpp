@@ -10,6 +10,8 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <string>
 
 namespace askos::actors {
 
@@ -22,6 +24,14 @@ struct RunHooks {
   std::function<bool()> stop_requested;  ///< asked several times a second
   /// This process's rank among others; nothing: all ranks are threads of this process.
   std::shared_ptr<const ProcessPlace> place;
+  bool paused = false;  ///< sessions begin held, for whoever comes (`dataflow::kAnyDebugger`)
+  /// What recordings of a training run carry along.
+  std::map<std::string, std::string> notes{};
+  /// Stages of a training run, and how many of their last runs to keep from the start on.
+  std::map<std::string, int> record{};
+  /// Called with what was kept of these and of others that somebody records, when the run has
+  /// failed.
+  std::function<void(const dataflow::Recording&)> on_failure_recorded{};
 };
 
 struct TrainingResult {

@@ -3,11 +3,13 @@
 
 #include <askos/actors/payloads.hpp>
 #include <askos/actors/rank_context.hpp>
+#include <askos/comm/recorded_calls.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace askos::actors {
@@ -19,8 +21,8 @@ class StopGate;
 /// the network on its own thread; a loss that is not finite ends the run (`Errc::kCheckFailed`).
 class Trainer final : public dataflow::Stage {
  public:
-  /// Goes on from `resume` if given. Rank 0 emits snapshots. The ranks agree at `gate` after each
-  /// step whether to end early.
+  /// Goes on from `resume` if given. Rank 0 emits snapshots. `metrics` may be null. The ranks agree
+  /// at `gate` after each step whether to end early.
   Trainer(const RankContext& rank,
           std::shared_ptr<const Snapshot> resume,
           std::shared_ptr<MetricsLog> metrics,
@@ -38,6 +40,18 @@ class Trainer final : public dataflow::Stage {
   }
   [[nodiscard]] std::string communicator() const override { return "model"; }
 
+  /// `learning_rate`, the peak of the schedule, and `final_learning_rate`, for the steps to come.
+  [[nodiscard]] dataflow::Arguments arguments() const override;
+  [[nodiscard]] dataflow::ArgumentChange change_argument(const std::string& name,
+                                                         const dataflow::Argument& value) override;
+
+  [[nodiscard]] bool replayable() const override { return true; }
+  [[nodiscard]] std::optional<dataflow::StoredArrays> save_state() const override;
+  void load_state(const dataflow::StoredArrays& state) override;
+  void keep_received() override;
+  [[nodiscard]] dataflow::StoredArrays take_received() override;
+  void supply_received(const dataflow::StoredArrays& received) override;
+
  private:
   void emit_snapshot(dataflow::Context& context);
   /// Makes a step and records its memory: activations of all later ones of its length are the same.
@@ -47,6 +61,9 @@ class Trainer final : public dataflow::Stage {
   std::shared_ptr<const Snapshot> resume_;
   std::shared_ptr<MetricsLog> metrics_;
   std::shared_ptr<StopGate> gate_;
+  std::shared_ptr<comm::CallRecorder> calls_;    ///< of this stage; null in a replay
+  std::vector<comm::RecordedCall> start_calls_;  ///< what the making of the network received
+  model::LearningRate learning_rate_;
   std::unique_ptr<model::Network> network_;
   std::unique_ptr<model::Trainer> trainer_;
   io::SchedulePosition position_;

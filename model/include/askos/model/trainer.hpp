@@ -91,6 +91,8 @@ class Trainer {
   void load_state(const NamedTensors& state);
 
   [[nodiscard]] std::int64_t step() const noexcept;
+  /// Sets the schedule of the steps to come, which is no part of the state; between two steps.
+  void set_learning_rate(const LearningRate& schedule);
 
  private:
   struct Parts;
