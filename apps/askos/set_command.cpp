@@ -94,9 +94,12 @@ void add_set(const CommandLine& line) {
   add_holding_debugger(command, options->debugger);
   add_common_options(command, line.common);
   command.footer(
-      "Example: askos set work service '5 ms'\n"
+      "Examples: askos set work service '5 ms'\n"
+      "          askos set compute learning_rate 5e-4\n"
       "A stage says what can change while it runs and refuses the rest with the reason: service, "
-      "distribution and\nspread of synthetic stages; interval, burst and pause of a source.");
+      "distribution and\nspread of synthetic stages; interval, burst and pause of a source; "
+      "learning_rate (the peak of the schedule) and\nfinal_learning_rate of compute in a training "
+      "run. Checkpoints do not keep it: the configuration holds again\nwhen the run is resumed.");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return set(*options, common.json); };
   });

@@ -248,10 +248,7 @@ Error locate(const Error& refusal, const RunConfig& config, const TomlValue& roo
   return all;
 }
 
-}  // namespace
-
-RunConfig load_run_config(const fs::path& file, const std::vector<std::string>& overrides) {
-  const TomlValue root = load_toml(file, overrides);
+RunConfig config_of(const TomlValue& root) {
   RunConfig config;
   std::vector<std::string> known;
   visit_fields(config, [&](const std::string& section, const std::string& key, auto&) {
@@ -270,6 +267,18 @@ RunConfig load_run_config(const fs::path& file, const std::vector<std::string>& 
     throw locate(refusal, config, root);
   }
   return config;
+}
+
+}  // namespace
+
+RunConfig load_run_config(const fs::path& file, const std::vector<std::string>& overrides) {
+  return config_of(load_toml(file, overrides));
+}
+
+RunConfig parse_run_config(const std::string& text,
+                           const std::string& origin,
+                           const std::vector<std::string>& overrides) {
+  return config_of(parse_toml(text, origin, overrides));
 }
 
 std::string to_toml(const RunConfig& config) {

@@ -18,6 +18,11 @@ namespace askos::apps {
 [[nodiscard]] actors::RunConfig load_run_config(const std::filesystem::path& file,
                                                 const std::vector<std::string>& overrides = {});
 
+/// As above, from text; `origin` stands for the file.
+[[nodiscard]] actors::RunConfig parse_run_config(const std::string& text,
+                                                 const std::string& origin,
+                                                 const std::vector<std::string>& overrides = {});
+
 /// Writes a configuration with all its defaults; `load_run_config` of it gives the same one.
 [[nodiscard]] std::string to_toml(const actors::RunConfig& config);
 

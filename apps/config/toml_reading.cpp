@@ -87,7 +87,13 @@ TomlValue load_toml(const fs::path& file, const std::vector<std::string>& settin
     throw Error(Errc::kNotFound, "cannot read file").with("file", file.string());
   }
   text << stream.rdbuf();
-  TomlValue root = parse(text.str(), file.string());
+  return parse_toml(text.str(), file.string(), settings);
+}
+
+TomlValue parse_toml(const std::string& text,
+                     const std::string& origin,
+                     const std::vector<std::string>& settings) {
+  TomlValue root = parse(text, origin);
   for (const auto& setting : settings) {
     lay_over(root, setting);
   }

@@ -27,6 +27,11 @@ using TomlValue = toml::basic_value<toml::discard_comments, std::map, std::vecto
 [[nodiscard]] TomlValue load_toml(const std::filesystem::path& file,
                                   const std::vector<std::string>& settings);
 
+/// As above, from text; `origin` stands for the file.
+[[nodiscard]] TomlValue parse_toml(const std::string& text,
+                                   const std::string& origin,
+                                   const std::vector<std::string>& settings);
+
 /// A value that is about to be read, and its full key (`training.steps`).
 struct Place {
   const TomlValue* value;

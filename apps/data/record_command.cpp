@@ -119,9 +119,10 @@ void add_record(const CommandLine& line) {
       "         askos replay work.h5 --stage work --check\n"
       "Runs are kept from this command on; from the start with record = N at the stage in the "
       "graph's "
-      "file\n(askos run G.toml --set stages.work.record=5). A stage that is paused, by a "
-      "breakpoint for "
-      "instance, is\nrecorded at once, with the packets that wait for it.");
+      "file\n(askos run G.toml --set stages.work.record=5), or with askos train --record "
+      "compute=5. A "
+      "stage that is paused,\nby a breakpoint for instance, is recorded at once, with the packets "
+      "that wait for it.");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return record(*options, common.json); };
   });

@@ -80,7 +80,8 @@ void add_replay(const CommandLine& line, char** argv) {
   add_replay_options(command, options->replay);
   command
       .add_option("--graph", options->graph.path,
-                  "refuse the recording unless the stage is still so in this file")
+                  "refuse the recording unless the stage is still so in this file, or the training "
+                  "run\nin this configuration")
       ->type_name("GRAPH.toml");
   add_settings(command, options->graph.settings);
   add_common_options(command, line.common);

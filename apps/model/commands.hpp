@@ -19,6 +19,7 @@ void add_evaluate(const ModelLine& line);
 void add_forecast(const ModelLine& line);
 void add_memory(const ModelLine& line);
 void add_parity(const ModelLine& line);
+void add_replay(const ModelLine& line);
 void add_weights(const ModelLine& line);
 
 }  // namespace askos::apps

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
     add_forecast(line);
     add_memory(line);
     add_parity(line);
+    add_replay(line);
     add_weights(line);
     if (const auto code = parse(app, argc, argv, common)) {
       return *code;

@@ -16,6 +16,9 @@ namespace askos::apps {
 class RunProcesses;
 class StopSignal;
 
+/// The note of a training run's recordings that holds its configuration as resolved.
+inline constexpr const char* kConfigNote = "config";
+
 /// Options that decide how a configuration is run.
 struct RunOptions {
   std::string source;  ///< a configuration file, or the folder of a run

@@ -4,18 +4,24 @@
 #include "command_line/table.hpp"
 #include "commands.hpp"
 #include "device_option.hpp"
+#include "recording/recording_file.hpp"
 #include "report.hpp"
+#include "run_config_file.hpp"
 #include "run_options.hpp"
 #include "run_processes.hpp"
 #include "run_recording.hpp"
 
 #include <askos/actors/checkpointer.hpp>
 #include <askos/base/error.hpp>
+#include <askos/dataflow/recording.hpp>
 #include <askos/model/device.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <iostream>
+#include <map>
+#include <string>
+#include <vector>
 
 namespace askos::apps {
 namespace {
@@ -25,6 +31,8 @@ namespace fs = std::filesystem;
 struct TrainOptions {
   RunOptions run;
   bool fresh = false;
+  bool paused = false;
+  std::vector<std::string> record;  ///< `STAGE=N`
 };
 
 /// Shows a bar with loss and pace; prints losses as JSON lines instead if asked to.
@@ -74,10 +82,19 @@ class TrainingProgress {
   Nanoseconds shown_at_{};
 };
 
+/// Where a run that fails leaves what was recorded.
+fs::path failed_folder(const actors::RunConfig& config) {
+  return config.run.folder / "failed";
+}
+
 /// Forgets an earlier run of the same folder.
 void clear_run(const actors::RunConfig& config) {
   std::error_code fault;
-  fs::remove_all(actors::checkpoint_folder(config), fault);
+  for (const auto& folder : {actors::checkpoint_folder(config), failed_folder(config)}) {
+    if (!fault) {
+      fs::remove_all(folder, fault);
+    }
+  }
   for (const char* name : {"metrics.jsonl", "maps.json", "report.html", "spans.jsonl",
                            "train.pftrace", "evaluate.pftrace"}) {
     if (!fault) {
@@ -103,9 +120,52 @@ void try_report(const actors::RunConfig& config, bool json) {
   }
 }
 
+/// Reads `STAGE=N`.
+std::map<std::string, int> stages_to_record(const std::vector<std::string>& texts) {
+  std::map<std::string, int> stages;
+  for (const auto& text : texts) {
+    const auto equals = text.find('=');
+    const auto digits = equals == std::string::npos ? "" : text.substr(equals + 1);
+    if (equals == 0 || digits.empty() || digits.size() > 6 ||
+        digits.find_first_not_of("0123456789") != std::string::npos) {
+      throw Error(Errc::kUsage, "a stage to record is not of the form STAGE=N").with("found", text);
+    }
+    stages[text.substr(0, equals)] = std::stoi(digits);
+  }
+  return stages;
+}
+
+/// Has the last runs of stages written into the run's folder if it fails. What cannot be written
+/// must not hide the failure.
+void record_failure(actors::RunHooks& hooks, const actors::RunConfig& config) {
+  hooks.notes[kConfigNote] = to_toml(config);
+  hooks.on_failure_recorded = [folder =
+                                   failed_folder(config)](const dataflow::Recording& recording) {
+    const auto path =
+        folder / (recording.stage + "-rank" + std::to_string(recording.rank.value) + ".h5");
+    try {
+      std::error_code fault;
+      fs::create_directories(folder, fault);  // the file tells what is wrong with it
+      write_recording(path, recording);
+      std::cerr << "askos: the last " << recording.runs.size() << " runs of " << recording.stage
+                << " are in " << path.string() << "\n";
+    } catch (const Error& error) {
+      std::cerr << "askos: warning: no recording: " << error.what() << "\n";
+    }
+  };
+}
+
 int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses& processes) {
   actors::RunConfig config;
-  processes.settle([&] { config = load(options.run, processes); });
+  std::map<std::string, int> record;
+  processes.settle([&] {
+    if (options.paused && processes.are_several()) {
+      throw Error(Errc::kUsage, "--paused holds the ranks of one process only")
+          .with("processes", processes.size());
+    }
+    record = stages_to_record(options.record);
+    config = load(options.run, processes);
+  });
   auto hooks = make_hooks(stop, processes, processes.begin(config));
   processes.settle([&] {
     if (options.fresh && processes.is_first()) {
@@ -120,6 +180,9 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
     }
     return attach(session);
   };
+  hooks.record = record;
+  hooks.paused = options.paused;
+  record_failure(hooks, config);
   TrainingProgress progress(config.training.steps, json);
   hooks.on_step = [&](const actors::StepReport& report) { progress.show(report); };
   if (!json) {
@@ -127,6 +190,9 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
               << (processes.are_several() ? " processes (" : " local ranks (")
               << model::describe(rank_device(config.run.device, config.run.ranks))
               << "), run folder " << config.run.folder.lexically_normal().string() << std::endl;
+    if (options.paused) {
+      std::cout << "held before the first step: askos resume lets it go on" << std::endl;
+    }
   }
   const auto result = actors::train(config, hooks);
   progress.finish();
@@ -141,6 +207,7 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
     return 0;
   }
   hooks.on_step = {};
+  hooks.paused = false;
   const auto evaluation = actors::evaluate(config, hooks);
   if (processes.is_first()) {
     print_scores(evaluation, json);
@@ -160,6 +227,13 @@ void add_train(const ModelLine& line) {
   command.add_flag("--fresh", options->fresh,
                    "forget checkpoints and metrics of an earlier run; without it, training goes "
                    "on from the newest checkpoint");
+  command.add_flag("--paused", options->paused,
+                   "begin held, so that a debugger can come before the first step");
+  command
+      .add_option("--record", options->record,
+                  "keep a stage's last runs from the start on, for askos record; written into the "
+                  "run's folder if it fails")
+      ->type_name("STAGE=N");
   add_common_options(command, line.common);
   command.footer(
       "Examples: askos train examples/storm/train.toml --ranks 2\n"

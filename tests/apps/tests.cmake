@@ -63,6 +63,11 @@ if(ASKOS_WITH_TORCH)
   target_compile_definitions(apps_reference_test PRIVATE
     ASKOS_PROGRAM="$<TARGET_FILE:askos>"
     ASKOS_PARITY_FOLDER="${PROJECT_SOURCE_DIR}/tests/parity")
+  askos_add_test(apps/training_recording_test PCH_FROM askos_model LABELS multirank
+    LIBRARIES apps_support askos::actors nlohmann_json::nlohmann_json)
+  add_dependencies(apps_training_recording_test askos askos-data askos-model)
+  target_compile_definitions(apps_training_recording_test PRIVATE
+    ASKOS_PROGRAM="$<TARGET_FILE:askos>")
   askos_add_test(apps/model_test TIMEOUT 600 LIBRARIES apps_support askos::io)
   foreach(test IN ITEMS bad_input_test model_test)
     add_dependencies(apps_${test} askos askos-data askos-model)
@@ -123,6 +128,12 @@ askos_add_python_test(Ui.ServerKeepsItsBoundsAtLength page_server_test.py "${Pyt
   LABELS slow TIMEOUT 1800
   ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" 100000 1000)
 if(ASKOS_WITH_TORCH)
+  askos_add_python_test(Storm.HasItsLossesAfterAHold hold_test.py "${Python3_EXECUTABLE}"
+    LABELS multirank
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 0 --set training.batch_size=1)
+  askos_add_python_test(Storm.HasItsLossesAfterAHoldOfAMinute hold_test.py "${Python3_EXECUTABLE}"
+    LABELS slow multirank
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 60)
   set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
       "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
   askos_add_python_test(Storm.PageIsSteeredInABrowser page_test.py "${Python3_EXECUTABLE}"
