@@ -77,6 +77,8 @@ class RecordingCommunicator final : public CallingCommunicator {
     return std::make_unique<RecordedWork>(pass_on(call), recorder_, place, call.receive);
   }
 
+  [[nodiscard]] bool is_traced() const noexcept override { return false; }
+
   [[nodiscard]] WorkPtr pass_on(const Call& call) {
     switch (call.kind) {
       case CallKind::kAllReduce: return inner_->all_reduce(call.receive, call.op);

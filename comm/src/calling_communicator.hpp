@@ -62,6 +62,9 @@ class CallingCommunicator : public Communicator {
   /// Enters the next collective; the call makes sense by itself.
   [[nodiscard]] virtual WorkPtr enter(Call call) = 0;
 
+  /// False if a communicator behind this one tells the trace of its calls.
+  [[nodiscard]] virtual bool is_traced() const noexcept { return true; }
+
   /// Bytes that this rank sends to others for a call.
   [[nodiscard]] virtual std::int64_t sent_bytes(const Call& call) const noexcept {
     return wire_bytes(call, rank(), size());
@@ -70,6 +73,7 @@ class CallingCommunicator : public Communicator {
   WorkPtr checked(Call call) {
     check(call, rank(), size());
     bytes_sent_.fetch_add(sent_bytes(call), std::memory_order_relaxed);
+    if (!is_traced()) return enter(std::move(call));
     const TracedCall traced{call.kind, name(), num_entered_++};
     // Whoever moves bytes in here communicates, it does not compute.
     const telemetry::ScopedState state(telemetry::State::kWaitComm);

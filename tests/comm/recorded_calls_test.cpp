@@ -2,6 +2,8 @@
 // One rank of three, first with its peers, then alone with what it had received.
 #include <askos/base/error.hpp>
 #include <askos/comm/recorded_calls.hpp>
+#include <askos/telemetry/ledger.hpp>
+#include <askos/telemetry/trace_log.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -111,6 +113,16 @@ TEST(RecordedCalls, AnotherCollectiveIsRefusedWithBothNames) {
   const auto nothing = replay_calls(1, kRanks, "world", std::make_shared<CallReplay>());
   EXPECT_THAT(refusal([&] { nothing->barrier()->wait(); }),
               HasSubstr("collective was not recorded: entered=barrier, recorded=none"));
+}
+
+TEST(RecordedCalls, AreInTheTraceOnce) {
+  telemetry::TraceLog log{16};
+  const telemetry::CurrentLedger current{nullptr, &log.ring(), 0};
+  auto group = make_local_group(1);
+  const auto alone = record_calls(std::move(group[0]), std::make_shared<CallRecorder>());
+  double value = 1;
+  alone->all_reduce({&value, 1, DType::kFloat64})->wait();
+  EXPECT_EQ(log.events().size(), 1U);
 }
 
 TEST(RecordedCalls, AnUnfinishedCollectiveCannotBeKept) {
