@@ -119,6 +119,8 @@ function(askos_add_python_test name script interpreter)
   set_tests_properties(${name} PROPERTIES LABELS "apps;${arg_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/apps;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
+askos_add_python_test(Device.PacksAndRuns device_script_test.py "${Python3_EXECUTABLE}"
+  ARGUMENTS "${PROJECT_SOURCE_DIR}/scripts/device")
 set(pictures "${PROJECT_BINARY_DIR}/pictures")
 askos_add_python_test(Top.FillsATerminalUntilQ top_test.py "${Python3_EXECUTABLE}"
   ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples/graphs/chain.toml" "${pictures}")
