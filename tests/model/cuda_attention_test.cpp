@@ -99,16 +99,18 @@ TEST_F(CudaAttention, Sums_the_gradients_of_shared_edges_over_the_batch) {
 }
 
 TEST_F(CudaAttention, Takes_destinations_and_sources_with_very_many_edges) {
-  for (const Element element : kElements) {
-    std::vector<int> degrees(40, 2);
-    degrees[17] = 50'000;
-    const auto many_in =
-        random_problem({element, 1, 4, 16, 3}, random_edges(300, degrees, random_), random_);
-    expect_close(run_on_device(many_in), solve(many_in), element);
-    const auto many_out = random_problem(
-        {element, 1, 4, 16, 3}, random_edges(2, std::vector<int>(5'000, 4), random_), random_);
-    expect_close(run_on_device(many_out), solve(many_out), element);
-  }
+  for (const Element element : kElements)
+    for (const int head_size : {16, 64}) {
+      std::vector<int> degrees(40, 2);
+      degrees[17] = 50'000;
+      const auto many_in = random_problem({element, 1, 4, head_size, 3},
+                                          random_edges(300, degrees, random_), random_);
+      expect_close(run_on_device(many_in), solve(many_in), element);
+      const auto many_out =
+          random_problem({element, 1, 4, head_size, 3},
+                         random_edges(2, std::vector<int>(5'000, 4), random_), random_);
+      expect_close(run_on_device(many_out), solve(many_out), element);
+    }
 }
 
 TEST_F(CudaAttention, Repeats_bit_by_bit) {

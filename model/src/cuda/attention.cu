@@ -3,8 +3,10 @@
 #include "backward_weights.cuh"
 #include "kernel_arguments.cuh"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <type_traits>
 
 namespace askos::model::cuda {
 
@@ -55,8 +57,28 @@ std::size_t mean_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
                        shape.num_features);
 }
 std::size_t part_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
-  return aligned_bytes(std::int64_t{4} * num_parts(edges.num_destinations) * shape.num_heads *
-                       shape.head_size * (shape.num_features + 1));
+  const int in_tiles = num_parts(edges.num_destinations);
+  const int most = fit_bundles(shape) ? std::max(in_tiles, num_bundle_parts(edges)) : in_tiles;
+  return aligned_bytes(std::int64_t{4} * most * shape.num_heads * shape.head_size *
+                       (shape.num_features + 1));
+}
+std::size_t prepared_feature_bytes(const DeviceEdges& edges) {
+  return aligned_bytes(num_prepared_feature_words(edges.num_edges) *
+                       static_cast<std::int64_t>(sizeof(uint4)));
+}
+/// What a pass over destinations has for itself: in tiles or in bundles, never both.
+std::size_t pass_bytes(const AttentionShape& shape, const DeviceEdges& edges) {
+  const std::size_t tiles = 2 * mean_bytes(shape, edges);
+  if (!fit_bundles(shape)) return tiles;
+  const std::int64_t feature_parts =
+      std::int64_t{4} * num_feature_parts(shape.num_heads) * edges.num_edges * shape.num_features;
+  return std::max(tiles, prepared_feature_bytes(edges) + aligned_bytes(feature_parts));
+}
+
+/// Whether the rows' strides fit the 32 bits that bundles have for them, in bytes.
+bool strides_fit(std::initializer_list<ConstRows> tables) {
+  return std::all_of(tables.begin(), tables.end(),
+                     [](const ConstRows& rows) { return rows.row_stride < std::int64_t{1} << 30; });
 }
 
 /// Whether all rows of all members start at multiples of 16 bytes and consist of such words.
@@ -121,6 +143,17 @@ cudaError_t forward_of(const AttentionShape& shape,
 }
 
 template <typename T>
+cudaError_t destinations_of(const BackwardTables<T>& t,
+                            bool aligned,
+                            bool in_bundles,
+                            cudaStream_t stream) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    if (in_bundles) return launch_backward_bundles(t, stream);
+  }
+  return launch_backward_destinations<T>(t, aligned, stream);
+}
+
+template <typename T>
 cudaError_t backward_of(const AttentionShape& shape,
                         const DeviceEdges& edges,
                         const Backward& call,
@@ -128,10 +161,11 @@ cudaError_t backward_of(const AttentionShape& shape,
   const bool aligned = rows_aligned<T>(
       shape.head_size, {call.query, call.key, call.value, call.grad_out, as_const(call.grad_query),
                         as_const(call.grad_key), as_const(call.grad_value)});
+  const bool in_bundles = aligned && fit_bundles(shape) &&
+                          strides_fit({call.query, call.key, call.value, call.grad_out});
   auto* workspace = static_cast<unsigned char*>(call.workspace);
-  auto* means = workspace + handed_bytes(shape, edges);
-  auto* grad_means = means + mean_bytes(shape, edges);
-  auto* parts = grad_means + mean_bytes(shape, edges);
+  auto* pass = workspace + handed_bytes(shape, edges);
+  auto* parts = pass + pass_bytes(shape, edges);
   auto* prepared = parts + part_bytes(shape, edges);
   const bool weights = call.grad_weight != nullptr || call.grad_bias != nullptr;
   for (int batch = 0; batch < shape.num_batches; ++batch) {
@@ -142,20 +176,26 @@ cudaError_t backward_of(const AttentionShape& shape,
     t.grad_key = member<T>(call.grad_key, batch);
     t.grad_value = member<T>(call.grad_value, batch);
     t.handed = reinterpret_cast<float2*>(workspace);
-    t.mean_features = reinterpret_cast<float*>(means);
-    t.grad_means = reinterpret_cast<float*>(grad_means);
+    t.mean_features = reinterpret_cast<float*>(pass);
+    t.grad_means = reinterpret_cast<float*>(pass + mean_bytes(shape, edges));
+    t.prepared_features = reinterpret_cast<uint4*>(pass);
     t.weight_parts = weights ? reinterpret_cast<float*>(parts) : nullptr;
     t.prepared = reinterpret_cast<uint4*>(prepared);
     t.grad_features = shape.num_features > 0 ? call.grad_features : nullptr;
+    t.feature_parts = t.grad_features != nullptr
+                          ? reinterpret_cast<float*>(pass + prepared_feature_bytes(edges))
+                          : nullptr;
     t.add_grad_features = batch > 0;
-    const auto error = launch_backward<T>(t, aligned, stream);
-    if (error != cudaSuccess) return error;
+    if (const auto error = destinations_of(t, aligned, in_bundles, stream); error != cudaSuccess)
+      return error;
+    if (const auto error = launch_backward_sources<T>(t, aligned, stream); error != cudaSuccess)
+      return error;
     if (!weights) continue;
     const int channels = shape.num_heads * shape.head_size;
     const int sums = channels * (shape.num_features + 1);
     sum_weight_parts<<<(sums + 31) / 32, kThreads, 0, stream>>>(
-        t.weight_parts, num_parts(edges.num_destinations), channels, shape.num_features,
-        call.grad_weight, call.grad_bias, batch > 0);
+        t.weight_parts, in_bundles ? num_bundle_parts(edges) : num_parts(edges.num_destinations),
+        channels, shape.num_features, call.grad_weight, call.grad_bias, batch > 0);
     if (const auto launched = cudaGetLastError(); launched != cudaSuccess) return launched;
   }
   return cudaSuccess;
@@ -174,7 +214,7 @@ std::size_t forward_workspace(const AttentionShape& shape) {
 }
 
 std::size_t backward_workspace(const AttentionShape& shape, const DeviceEdges& edges) {
-  return handed_bytes(shape, edges) + 2 * mean_bytes(shape, edges) + part_bytes(shape, edges) +
+  return handed_bytes(shape, edges) + pass_bytes(shape, edges) + part_bytes(shape, edges) +
          forward_workspace(shape);
 }
 

@@ -3,11 +3,12 @@
 
 namespace askos::model::cuda {
 
-template cudaError_t launch_forward<__nv_bfloat16>(const ForwardTables<__nv_bfloat16>&,
-                                                   bool,
-                                                   cudaStream_t);
-template cudaError_t launch_backward<__nv_bfloat16>(const BackwardTables<__nv_bfloat16>&,
-                                                    bool,
-                                                    cudaStream_t);
+template cudaError_t launch_forward(const ForwardTables<__nv_bfloat16>&, bool, cudaStream_t);
+template cudaError_t launch_backward_destinations(const BackwardTables<__nv_bfloat16>&,
+                                                  bool,
+                                                  cudaStream_t);
+template cudaError_t launch_backward_sources(const BackwardTables<__nv_bfloat16>&,
+                                             bool,
+                                             cudaStream_t);
 
 }  // namespace askos::model::cuda

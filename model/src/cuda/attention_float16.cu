@@ -3,7 +3,10 @@
 
 namespace askos::model::cuda {
 
-template cudaError_t launch_forward<__half>(const ForwardTables<__half>&, bool, cudaStream_t);
-template cudaError_t launch_backward<__half>(const BackwardTables<__half>&, bool, cudaStream_t);
+template cudaError_t launch_forward(const ForwardTables<__half>&, bool, cudaStream_t);
+template cudaError_t launch_backward_destinations(const BackwardTables<__half>&,
+                                                  bool,
+                                                  cudaStream_t);
+template cudaError_t launch_backward_sources(const BackwardTables<__half>&, bool, cudaStream_t);
 
 }  // namespace askos::model::cuda

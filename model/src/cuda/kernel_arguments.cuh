@@ -4,6 +4,7 @@
 
 #include "attention.hpp"
 
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 namespace askos::model::cuda {
@@ -22,6 +23,16 @@ struct Heads {
   int features;
   float scale;  // 1 / sqrt(size)
 };
+
+inline constexpr int kBundleHeadSize = 64;
+inline constexpr int kBundleFeatures = 15;
+
+/// Whether the backward pass over destinations goes in bundles (bundle.cuh), if rows can be read in
+/// words of 16 bytes.
+inline bool fit_bundles(const AttentionShape& shape) {
+  return shape.element == Element::kBfloat16 && shape.head_size == kBundleHeadSize &&
+         shape.num_features <= kBundleFeatures;
+}
 
 template <typename T>
 struct Tables {
@@ -47,11 +58,13 @@ struct BackwardTables : Tables<T> {
   Rows<T> grad_key;
   Rows<T> grad_value;
   float2* handed;  // [edge, head]: (w, ds), from the pass over destinations to that over sources
-  float* mean_features;    // [destination, head, feature]: m; not for tensor cores
-  float* grad_means;       // [destination, head, feature]: z
-  float* weight_parts;     // [part, head * channel, feature + 1]: dW, then db; null: not wanted
-  float* grad_features;    // [edge, feature]; null: not wanted
-  bool add_grad_features;  // to what an earlier member of the batch left
+  float* mean_features;      // [destination, head, feature]: m; not for tensor cores
+  float* grad_means;         // [destination, head, feature]: z; likewise
+  uint4* prepared_features;  // for bundles, see bundle_preparation.cuh
+  float* feature_parts;      // [eight heads, edge, feature], for bundles; null: not wanted
+  float* weight_parts;       // [part, head * channel, feature + 1]: dW, then db; null: not wanted
+  float* grad_features;      // [edge, feature]; null: not wanted
+  bool add_grad_features;    // to what an earlier member of the batch left
 };
 
 /// Start the kernels for one element type; each has a source file of its own, for they are slow to
@@ -59,6 +72,21 @@ struct BackwardTables : Tables<T> {
 template <typename T>
 cudaError_t launch_forward(const ForwardTables<T>& tables, bool aligned, cudaStream_t stream);
 template <typename T>
-cudaError_t launch_backward(const BackwardTables<T>& tables, bool aligned, cudaStream_t stream);
+cudaError_t launch_backward_destinations(const BackwardTables<T>& tables,
+                                         bool aligned,
+                                         cudaStream_t stream);
+template <typename T>
+cudaError_t launch_backward_sources(const BackwardTables<T>& tables,
+                                    bool aligned,
+                                    cudaStream_t stream);
+
+/// The pass over destinations for what `fit_bundles`.
+cudaError_t launch_backward_bundles(const BackwardTables<__nv_bfloat16>& tables,
+                                    cudaStream_t stream);
+
+// How much the bundles' tables hold.
+int num_bundle_parts(const DeviceEdges& edges);                   // of `weight_parts`
+std::int64_t num_feature_parts(int num_heads);                    // of `feature_parts`
+std::int64_t num_prepared_feature_words(std::int64_t num_edges);  // of `prepared_features`
 
 }  // namespace askos::model::cuda

@@ -69,23 +69,31 @@ cudaError_t launch_forward(const ForwardTables<T>& t, bool aligned, cudaStream_t
 }
 
 template <typename T>
-cudaError_t launch_backward(const BackwardTables<T>& t, bool aligned, cudaStream_t stream) {
+cudaError_t launch_backward_destinations(const BackwardTables<T>& t,
+                                         bool aligned,
+                                         cudaStream_t stream) {
   const auto parts = static_cast<unsigned>(num_parts(t.graph.num_destinations));
   const auto error = with_layout(t.heads, aligned, [&](auto layout) {
     using L = decltype(layout);
     if (const auto prepared = prepare<T, L>(t, stream); prepared != cudaSuccess) return prepared;
     const unsigned groups = blocks(t.heads.count, L::kHeads);
-    const auto destinations =
-        launch(backward_destinations<T, L>, dim3(parts, t.grad_features != nullptr ? 1 : groups),
-               kBackwardShared<T, L>, stream, t);
-    if (destinations != cudaSuccess) return destinations;
-    return launch(backward_sources<T, L>, dim3(blocks(t.graph.num_sources, kWarps), groups), 0,
-                  stream, t);
+    return launch(backward_destinations<T, L>, dim3(parts, t.grad_features != nullptr ? 1 : groups),
+                  kBackwardShared<T, L>, stream, t);
   });
   const bool on_tensor_cores = sizeof(T) == 2 && aligned;  // then the weights are done
   if (error != cudaSuccess || t.weight_parts == nullptr || on_tensor_cores) return error;
   return launch(backward_weights<T>, dim3(parts, static_cast<unsigned>(t.heads.count)), 0, stream,
                 t);
+}
+
+template <typename T>
+cudaError_t launch_backward_sources(const BackwardTables<T>& t, bool aligned, cudaStream_t stream) {
+  return with_layout(t.heads, aligned, [&](auto layout) {
+    using L = decltype(layout);
+    return launch(backward_sources<T, L>,
+                  dim3(blocks(t.graph.num_sources, kWarps), blocks(t.heads.count, L::kHeads)), 0,
+                  stream, t);
+  });
 }
 
 }  // namespace askos::model::cuda
