@@ -13,7 +13,10 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -155,13 +158,25 @@ struct Trainer::Parts {
     return {loss.item<double>(), counts ? weights.sum().item<double>() : 0};
   }
 
+  /// Updates the parameters, unless loss or gradient is not finite. All ranks have the same sums,
+  /// so they agree.
   void update(StepResult& result, double scale) {
-    if (!gradients.values().is_cpu()) {
+    if (hides_infinity()) {
+      result.gradient_norm = std::numeric_limits<double>::quiet_NaN();
+      result.is_finite = false;
+    } else if (!gradients.values().is_cpu()) {
       update_on_device(result, scale);
     } else {
       update_in_loops(result, scale);
     }
-    if (average.defined()) average.lerp_(gradients.values(), 1 - options.average_decay);
+    if (average.defined() && result.is_finite) {
+      average.lerp_(gradients.values(), 1 - options.average_decay);
+    }
+  }
+
+  /// Bounding by value would hide an infinity.
+  [[nodiscard]] bool hides_infinity() const {
+    return options.clip.value && !gradients.gradients().isfinite().all().item<bool>();
   }
 
   /// Whether a step with `batch` does the same each time: one rank, nothing drawn, nothing added
@@ -212,12 +227,14 @@ struct Trainer::Parts {
       gradients.clear();
       const at::Tensor loss = weighted_loss(at_device.batch, at_device.weights);
       torch::autograd::backward({loss}, {});
-      update_recorded(at_device);
       at_device.loss_and_norm.select(0, 0).copy_(loss.detach());
+      update_recorded(at_device);
     });
     const at::Tensor numbers = at_device.loss_and_norm.cpu();
     result.loss = numbers[0].item<double>() / weight;
     result.gradient_norm = numbers[1].item<double>();
+    result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+    if (!result.is_finite) --updates;
   }
 
   void update_recorded(const RecordedStep& at_device) {
@@ -225,15 +242,20 @@ struct Trainer::Parts {
     at::Tensor gradient = gradients.gradients();
     at::Tensor values = gradients.values();
     gradient.mul_(at_device.scale);
+    // Bounding by value would hide an infinity: 0 times it is not a number.
+    const at::Tensor zero = options.clip.value ? gradient.mul(0).sum() : at::Tensor();
     if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
-    const at::Tensor norm = at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble);
+    at::Tensor norm = at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble);
+    if (options.clip.value) norm = norm + zero;
     at_device.loss_and_norm.select(0, 1).copy_(norm);
+    const at::Tensor is_finite = at_device.loss_and_norm.isfinite().all().to(at::kFloat);
     if (options.clip.norm) gradient.mul_((*options.clip.norm / (norm + 1e-6)).clamp_max(1));
     const AdamWOptions& adam = options.adamw;
     at::_fused_adamw_({values}, {gradient}, {moments[0]}, {moments[1]}, {}, {at_device.count},
                       at_device.learning_rate, adam.beta1, adam.beta2, adam.weight_decay,
-                      adam.epsilon, /*amsgrad=*/false, /*maximize=*/false);
-    if (average.defined()) average.lerp_(values, 1 - options.average_decay);
+                      adam.epsilon, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
+                      /*found_inf=*/1 - is_finite);
+    if (average.defined()) average.lerp_(values, (1 - options.average_decay) * is_finite);
   }
 
   /// `prepare_gradient` and `adamw` as LibTorch's kernels: one pass over the parameters for AdamW.
@@ -244,6 +266,8 @@ struct Trainer::Parts {
     if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
     result.gradient_norm =
         at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble).item<double>();
+    result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+    if (!result.is_finite) return;
     if (options.clip.norm) {
       const double shrink = *options.clip.norm / (result.gradient_norm + 1e-6);
       if (shrink < 1) gradient.mul_(shrink);
@@ -261,6 +285,8 @@ struct Trainer::Parts {
     AT_DISPATCH_FLOATING_TYPES(gradients.values().scalar_type(), "update", [&] {
       result.gradient_norm =
           prepare_gradient(entries<scalar_t>(gradients.gradients()), scale, options.clip);
+      result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+      if (!result.is_finite) return;
       adamw<scalar_t>(options.adamw, result.learning_rate, ++updates,
                       entries<scalar_t>(gradients.gradients()),
                       entries<scalar_t>(gradients.values()), entries<scalar_t>(moments[0]),
@@ -330,7 +356,11 @@ StepResult Trainer::train_step(const Batch& batch) {
                        .loss_scale = parts.loss_factor()};
   ++parts.step;
   result.is_skipped = weight > 0 && !parts.accept_gradients();
-  if (weight > 0 && !result.is_skipped) parts.update(result, 1 / (weight * result.loss_scale));
+  if (weight > 0 && !result.is_skipped) {
+    parts.update(result, 1 / (weight * result.loss_scale));
+  } else {
+    result.is_finite = std::isfinite(result.loss);
+  }
   result.forward = forward_done - begin;
   result.backward = backward_done - forward_done;
   result.reduce = reduced - backward_done;
@@ -348,25 +378,37 @@ double Trainer::loss(const Batch& batch) {
   return sums[1] > 0 ? sums[0] / sums[1] : 0;
 }
 
-NamedTensors Trainer::state() const {
-  NamedTensors state = parts_->network.parameters().state();
+NamedTensors Trainer::state(int shard, int num_shards) const {
+  NamedTensors views = parts_->network.parameters().state();
   const auto& parameters = parts_->network.parameters().all();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     for (std::size_t m = 0; m < 2; ++m) {
-      state[kMoments[m] + parameters[i].name] =
-          copy_of(parts_->gradients.part(parts_->moments[m], i));
+      views[kMoments[m] + parameters[i].name] = parts_->gradients.part(parts_->moments[m], i);
+    }
+    if (parts_->average.defined()) {
+      views[kAverage + parameters[i].name] = parts_->gradients.part(parts_->average, i);
     }
   }
-  for (std::size_t i = 0; parts_->average.defined() && i < parameters.size(); ++i) {
-    state[kAverage + parameters[i].name] = copy_of(parts_->gradients.part(parts_->average, i));
-  }
-  state[kStep] = at::scalar_tensor(parts_->step, at::kLong);
-  state[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);
+  views[kStep] = at::scalar_tensor(parts_->step, at::kLong);
+  views[kUpdates] = at::scalar_tensor(parts_->updates, at::kLong);
   if (parts_->loss_scale) {
     const auto& [factor, num_accepted] = parts_->loss_scale->state();
-    state[kLossScale] = at::tensor({factor, static_cast<double>(num_accepted)}, at::kDouble);
+    views[kLossScale] = at::tensor({factor, static_cast<double>(num_accepted)}, at::kDouble);
   }
-  return state;
+
+  std::int64_t total = 0;
+  for (const auto& [name, view] : views) total += static_cast<std::int64_t>(view.nbytes());
+  NamedTensors own;
+  std::int64_t before = 0;
+  for (const auto& [name, view] : views) {
+    const auto size = static_cast<std::int64_t>(view.nbytes());
+    // A tensor goes where its middle lies; only its owner copies it.
+    const auto owner =
+        std::min<std::int64_t>((before + size / 2) * num_shards / total, num_shards - 1);
+    if (owner == shard) own[name] = copy_of(view);
+    before += size;
+  }
+  return own;
 }
 
 void Trainer::load_state(const NamedTensors& state) {
@@ -414,6 +456,25 @@ void Trainer::load_state(const NamedTensors& state) {
   if (parts_->loss_scale) parts_->loss_scale->set_state(scale);
   parts_->step = step;
   parts_->updates = updates;
+}
+
+void Trainer::go_back_to(const NamedTensors& state) {
+  const auto step = parts_->step;
+  load_state(state);
+  parts_->step = step;
+}
+
+std::string Trainer::find_not_finite() const {
+  const auto& parameters = parts_->network.parameters().all();
+  for (const auto* what : {"parameter ", "gradient of "}) {
+    const auto& flat = what[0] == 'p' ? parts_->gradients.values() : parts_->gradients.gradients();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (!parts_->gradients.part(flat, i).isfinite().all().item<bool>()) {
+        return what + parameters[i].name;
+      }
+    }
+  }
+  return {};
 }
 
 NamedTensors forecast_weights(const NamedTensors& state) {

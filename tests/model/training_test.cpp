@@ -10,7 +10,9 @@
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
 #include <numbers>
+#include <optional>
 
 namespace askos::model::test {
 namespace {
@@ -270,6 +272,56 @@ TEST(Trainer, ChangesNothingOnNullSamplesAlone) {
     for (const auto& [name, tensor] : training.trainer->state()) {
       EXPECT_EQ(tensor.equal(before.at(name)), name != "optimiser.step") << name;
     }
+  });
+}
+
+TEST(Trainer, ChangesNothingInAStepThatIsNotFiniteOnOneRank) {
+  for (const auto clip : {std::optional<double>(), std::optional(1.0)}) {
+    ReferenceRun reference;
+    reference.options.clip.value = clip;
+    run_ranks(3, [&](comm::Communicator& ranks) {
+      Training training(reference, ranks, false, 0.75);
+      Trainer& trainer = *training.trainer;
+      EXPECT_TRUE(trainer.train_step(training.batch).is_finite);
+      EXPECT_EQ(trainer.find_not_finite(), "");
+      const NamedTensors before = trainer.state();
+      Batch spoilt = training.batch;
+      spoilt.input = spoilt.input.clone();
+      if (ranks.rank() == 1) spoilt.input.view({-1})[0] = std::nan("");
+      EXPECT_FALSE(trainer.train_step(spoilt).is_finite);
+      EXPECT_THAT(trainer.find_not_finite(), ::testing::StartsWith("gradient of "));
+      for (const auto& [name, tensor] : trainer.state()) {
+        EXPECT_EQ(tensor.equal(before.at(name)), name != "optimiser.step") << name;
+      }
+      EXPECT_TRUE(trainer.train_step(training.batch).is_finite);
+      trainer.go_back_to(before);
+      for (const auto& [name, tensor] : trainer.state()) {
+        EXPECT_EQ(tensor.equal(before.at(name)), name != "optimiser.step") << name;
+      }
+      EXPECT_EQ(trainer.step(), 3);
+    });
+  }
+}
+
+TEST(Trainer, GivesItsStateInShardsOfAboutTheSameSize) {
+  const ReferenceRun reference;
+  run_ranks(1, [&](comm::Communicator& ranks) {
+    Training training(reference, ranks, false, 0.75);
+    (void)training.trainer->train_step(training.batch);
+    const NamedTensors whole = training.trainer->state();
+    const auto size_of = [](const NamedTensors& tensors) {
+      std::size_t size = 0;
+      for (const auto& [name, tensor] : tensors) size += tensor.nbytes();
+      return size;
+    };
+    std::size_t num_tensors = 0;
+    for (int shard = 0; shard < 3; ++shard) {
+      const NamedTensors part = training.trainer->state(shard, 3);
+      EXPECT_LT(size_of(part), size_of(whole) / 2);
+      num_tensors += part.size();
+      for (const auto& [name, tensor] : part) EXPECT_TRUE(tensor.equal(whole.at(name))) << name;
+    }
+    EXPECT_EQ(num_tensors, whole.size());
   });
 }
 

@@ -54,9 +54,11 @@ struct StepResult {
   double gradient_norm = 0;  ///< of the global gradient, before it is bounded by norm
   double loss_scale = 1;     ///< under which this step ran backward
   bool is_skipped = false;   ///< for a gradient too large for float16; the norm is 0 then
-  Nanoseconds forward{};     ///< on a device: of all that runs as one CUDA graph
-  Nanoseconds backward{};    ///< with the sums that ran beside it
-  Nanoseconds reduce{};      ///< waiting for what was left of the sums
+  /// False if loss or gradient was not finite, on all ranks alike: then nothing was updated.
+  bool is_finite = true;
+  Nanoseconds forward{};   ///< on a device: of all that runs as one CUDA graph
+  Nanoseconds backward{};  ///< with the sums that ran beside it
+  Nanoseconds reduce{};    ///< waiting for what was left of the sums
   Nanoseconds optimiser{};
 };
 
@@ -86,9 +88,16 @@ class Trainer {
   /// Returns copies of the network's state and, under `optimiser.`, of the moments, the running
   /// mean, step counts and the scale of the loss: all that a later run needs to go on bit by bit.
   /// Call it between steps.
-  [[nodiscard]] NamedTensors state() const;
+  [[nodiscard]] NamedTensors state() const { return state(0, 1); }
+  /// Returns one of `num_shards` parts of it, of about the same size; each tensor is in one.
+  [[nodiscard]] NamedTensors state(int shard, int num_shards) const;
   /// Takes back what `state` gave. Throws one `Errc::kInvalidInput` that lists what does not fit.
   void load_state(const NamedTensors& state);
+  /// As `load_state`, but for the count of steps: the learning rate's schedule goes on.
+  void go_back_to(const NamedTensors& state);
+
+  /// Names the first parameter whose value or gradient is not finite; empty: none.
+  [[nodiscard]] std::string find_not_finite() const;
 
   [[nodiscard]] std::int64_t step() const noexcept;
   /// Sets the schedule of the steps to come, which is no part of the state; between two steps.
