@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <askos/base/error.hpp>
 #include <askos/base/log.hpp>
+#include <askos/base/log_text.hpp>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -25,6 +26,10 @@ std::shared_ptr<spdlog::logger> logger(const std::string& name) {
   auto made = spdlog::stderr_color_mt(name);
   made->set_pattern("%H:%M:%S %^%l%$ %n: %v");
   return made;
+}
+
+void log_warning(const std::string& name, const std::string& text) {
+  logger(name)->warn("{}", text);
 }
 
 void set_log_level(const std::string& level) {
