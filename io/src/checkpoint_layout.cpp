@@ -10,6 +10,7 @@
 namespace askos::io {
 
 std::string state_part_name(int shard, int num_shards) {
+  if (num_shards == 1) return kWholeState;
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "state-%05d-of-%05d.safetensors", shard, num_shards);
   return text.data();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/datasets.hpp"
-#include "io/hooked_file_operations.hpp"
 
 #include <askos/io/checkpoint_store.hpp>
+#include <askos/io/hooked_file_operations.hpp>
 #include <askos/io/safetensors.hpp>
 
 #include <cerrno>

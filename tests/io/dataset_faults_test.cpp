@@ -3,8 +3,8 @@
 // Every way in which a dataset can be wrong, and what is made of it.
 #include "io/datasets.hpp"
 #include "io/hdf5_edit.hpp"
-#include "io/hooked_file_operations.hpp"
 
+#include <askos/io/hooked_file_operations.hpp>
 #include <askos/io/shard_reader.hpp>
 #include <askos/io/verify.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/datasets.hpp"
-#include "io/hooked_file_operations.hpp"
 
 #include <askos/io/atomic_file.hpp>
+#include <askos/io/hooked_file_operations.hpp>
 
 #include <cerrno>
 #include <fstream>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/datasets.hpp"
-#include "io/hooked_file_operations.hpp"
 #include "row_transform.hpp"
 
+#include <askos/io/hooked_file_operations.hpp>
 #include <askos/io/shard_reader.hpp>
 
 #include <barrier>

@@ -16,7 +16,7 @@ inline constexpr std::int64_t kCheckpointFormat = 1;
 
 /// The part that holds all tensors, if one rank wrote them.
 inline constexpr const char* kWholeState = "state.safetensors";
-/// Returns `state-00001-of-00004.safetensors`.
+/// Returns `state-00001-of-00004.safetensors`, or `kWholeState` for the only shard.
 [[nodiscard]] std::string state_part_name(int shard, int num_shards);
 /// Tells whether a part holds tensors of the state.
 [[nodiscard]] bool is_state_part(const std::string& part);

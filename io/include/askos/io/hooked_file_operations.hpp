@@ -7,10 +7,13 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace askos::io {
 
-/// Passes every call on to the system, unless a hook answers in its place.
+/// Passes every call on to the system, unless a hook answers in its place: how tests and drills
+/// inject faults between a stage and its disk. The hook is called on the thread of the call.
 class HookedFileOperations final : public FileOperations {
  public:
   struct Call {
@@ -23,7 +26,11 @@ class HookedFileOperations final : public FileOperations {
   /// that it succeeded. It may throw.
   using Hook = std::function<int(const Call&)>;
 
-  explicit HookedFileOperations(Hook hook) : hook_(std::move(hook)) {}
+  /// Sees, and may change, the bytes that a read has brought.
+  using AfterRead = std::function<void(std::span<std::byte>)>;
+
+  explicit HookedFileOperations(Hook hook, AfterRead after_read = {})
+      : hook_(std::move(hook)), after_read_(std::move(after_read)) {}
 
   /// Reads and writes move at most this many bytes, as they may when a signal comes.
   std::size_t max_bytes_per_call = std::numeric_limits<std::size_t>::max();
@@ -40,8 +47,11 @@ class HookedFileOperations final : public FileOperations {
   }
   std::int64_t pread(int descriptor, std::span<std::byte> into, std::int64_t offset) override {
     into = into.first(std::min(into.size(), max_bytes_per_call));
-    return hooked<std::int64_t>({"pread", {}, static_cast<std::int64_t>(into.size()), offset},
-                                [&] { return system_.pread(descriptor, into, offset); });
+    const auto got =
+        hooked<std::int64_t>({"pread", {}, static_cast<std::int64_t>(into.size()), offset},
+                             [&] { return system_.pread(descriptor, into, offset); });
+    if (after_read_ && got > 0) after_read_(into.first(static_cast<std::size_t>(got)));
+    return got;
   }
   std::int64_t preadv(int descriptor, std::span<const iovec> into, std::int64_t offset) override {
     std::vector<iovec> pieces;
@@ -50,8 +60,15 @@ class HookedFileOperations final : public FileOperations {
       pieces.push_back({piece.iov_base, std::min(piece.iov_len, max_bytes_per_call - size_bytes)});
       size_bytes += pieces.back().iov_len;
     }
-    return hooked<std::int64_t>({"preadv", {}, static_cast<std::int64_t>(size_bytes), offset},
-                                [&] { return system_.preadv(descriptor, pieces, offset); });
+    const auto got =
+        hooked<std::int64_t>({"preadv", {}, static_cast<std::int64_t>(size_bytes), offset},
+                             [&] { return system_.preadv(descriptor, pieces, offset); });
+    if (after_read_ && got > 0 && !pieces.empty()) {
+      const iovec& first = pieces.front();
+      after_read_(std::span(static_cast<std::byte*>(first.iov_base),
+                            std::min(first.iov_len, static_cast<std::size_t>(got))));
+    }
+    return got;
   }
   std::int64_t pwrite(int descriptor,
                       std::span<const std::byte> from,
@@ -101,6 +118,7 @@ class HookedFileOperations final : public FileOperations {
   }
 
   Hook hook_;
+  AfterRead after_read_;
   FileOperations& system_ = system_file_operations();
 };
 
