@@ -24,6 +24,14 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 7> kKinds{
      {"disk-full", FaultKind::kDiskFull},
      {"nan", FaultKind::kNan}}};
 
+/// Names of file operations, as `io::FileOperations` calls them but for reads and writes.
+const std::vector<std::string>& operations() {
+  static const std::vector<std::string> names{
+      "",       "open",        "create",      "read",          "write",      "sync",
+      "rename", "make_folder", "sync_folder", "remove_folder", "remove_file"};
+  return names;
+}
+
 const std::vector<ArgumentSpec>& entries() {
   static const std::vector<ArgumentSpec> specs = [] {
     const Fault fallback;
@@ -34,6 +42,7 @@ const std::vector<ArgumentSpec>& entries() {
     return std::vector<ArgumentSpec>{
         {"kind", Kind::kText, "", "what happens", kinds},
         {"stage", Kind::kText, "", "where"},
+        {"operation", Kind::kText, "", "file operation; none: run of the stage", operations()},
         {"rank", Kind::kInteger, std::int64_t{-1}, "-1: every rank", {}, -1},
         {"packet", Kind::kInteger, fallback.packet, "first that it strikes; 0: any"},
         {"times", Kind::kInteger, fallback.times, "how many; 0: one with packet, else all"},
@@ -72,6 +81,7 @@ Fault make_fault(const Arguments& given) {
   }
   return {.kind = kind->second,
           .stage = values.text("stage"),
+          .operation = values.text("operation"),
           .rank = rank < 0 ? std::nullopt : std::optional(rank),
           .packet = values.integer("packet"),
           .times = values.integer("times"),
@@ -84,6 +94,7 @@ Fault make_fault(const Arguments& given) {
 Arguments to_arguments(const Fault& fault) {
   const Fault fallback;
   Arguments entries{{"kind", std::string(to_string(fault.kind))}, {"stage", fault.stage}};
+  if (!fault.operation.empty()) entries["operation"] = fault.operation;
   if (fault.rank) entries["rank"] = std::int64_t{*fault.rank};
   if (fault.packet != fallback.packet) entries["packet"] = fault.packet;
   if (fault.times != fallback.times) entries["times"] = fault.times;

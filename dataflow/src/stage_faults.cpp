@@ -24,7 +24,7 @@ std::unique_ptr<StageFaults> StageFaults::make(const std::vector<Fault>& faults,
                                                Nanoseconds start) {
   std::vector<FaultTrigger> triggers;
   for (const auto& fault : faults) {
-    if (fault.rank.value_or(rank) == rank) {
+    if (fault.operation.empty() && fault.rank.value_or(rank) == rank) {
       triggers.emplace_back(fault, rank);
     }
   }

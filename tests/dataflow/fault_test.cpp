@@ -44,6 +44,7 @@ TEST(FaultTrigger, StrikesAtPacketsTimesAndChances) {
 TEST(Fault, ComesBackFromAFileAndNamesWhatIsWrong) {
   const Fault fault{.kind = FaultKind::kSlow,
                     .stage = "work",
+                    .operation = "",
                     .rank = 2,
                     .packet = 7,
                     .times = 3,
@@ -105,6 +106,8 @@ TEST(FaultInFile, IsSavedAndRefusedWhereItCannotStrike) {
   EXPECT_EQ(save_graph(parse_graph(save_graph(file.graph), catalog()).graph),
             save_graph(file.graph));
   EXPECT_THAT(plan_fault(R"(kind = "corrupt", stage = "sink")"), HasSubstr("cannot strike"));
+  EXPECT_THAT(plan_fault(R"(kind = "io-error", stage = "work", operation = "read")"),
+              HasSubstr("cannot strike"));
   EXPECT_THROW((void)chain(R"(kind = "kill", stage = "wrok")"), Error);
 }
 

@@ -12,10 +12,12 @@
 
 namespace askos::dataflow {
 
-/// One fault, and when it strikes. It counts the runs of its stage that have packets to work on.
+/// One fault, and when it strikes. It counts the runs of its stage that have packets to work on or,
+/// if `operation` is given, the file operations of that name which the stage makes.
 struct Fault {
   FaultKind kind = FaultKind::kKill;
   std::string stage = {};
+  std::string operation = {};    ///< `read`, `write`, `rename`, …; empty: runs of the stage
   std::optional<int> rank = {};  ///< nothing: on every rank
   std::int64_t packet = 0;       ///< the first that it strikes, counted from 1; 0: any
   /// How many it strikes; 0: one if `packet` is given, else any number.

@@ -12,8 +12,8 @@ enum class FaultKind {
   kKill,      ///< the process ends at once, as by `kill -9`
   kHang,      ///< the stage does nothing any more
   kSlow,      ///< the stage waits for `delay` first
-  kCorrupt,   ///< a bit of what the stage emits is another one
-  kIoError,   ///< the stage fails as on a broken disk
+  kCorrupt,   ///< a bit of what the stage emits, or has read, is another one
+  kIoError,   ///< the stage fails as on a broken disk, or a file operation does
   kDiskFull,  ///< likewise, on a full one
   kNan,       ///< a value of what it emits is not a number
 };

@@ -63,6 +63,8 @@ class Stage {
   /// Name of the communicator whose collectives this stage enters, or empty. Edges that may drop
   /// packets are refused on any path into such a stage.
   [[nodiscard]] virtual std::string communicator() const { return {}; }
+  /// True if it makes file operations of its own and heeds the faults injected into them.
+  [[nodiscard]] virtual bool opens_files() const { return false; }
   /// Name and arguments that recreate this stage from a file; empty: not available in files.
   [[nodiscard]] virtual std::string type() const { return {}; }
   [[nodiscard]] virtual Arguments arguments() const { return {}; }
