@@ -2,7 +2,6 @@
 #include "checkpoint_tensors.hpp"
 
 #include <askos/base/error.hpp>
-#include <askos/io/safetensors.hpp>
 
 #include <ATen/ATen.h>
 
@@ -53,9 +52,9 @@ void write_tensors(io::ByteSink& sink, const model::NamedTensors& tensors) {
   io::write_safetensors(sink, views);
 }
 
-model::NamedTensors read_tensors(std::span<const std::byte> bytes) {
+model::NamedTensors to_tensors(const std::vector<io::NamedArray>& arrays) {
   model::NamedTensors tensors;
-  for (const auto& array : io::parse_safetensors(bytes).arrays) {
+  for (const auto& array : arrays) {
     auto tensor = at::empty(array.shape, scalar_of(array));
     std::memcpy(tensor.mutable_data_ptr(), array.bytes.data(), array.bytes.size());
     tensors[array.name] = tensor;

@@ -2,17 +2,17 @@
 #pragma once
 
 #include <askos/io/byte_sink.hpp>
+#include <askos/io/safetensors.hpp>
 #include <askos/model/parameters.hpp>
 
-#include <cstddef>
-#include <span>
+#include <vector>
 
 namespace askos::actors {
 
 /// Writes tensors as safetensors, in the order of their names.
 void write_tensors(io::ByteSink& sink, const model::NamedTensors& tensors);
 
-/// Reads what `write_tensors` wrote; the tensors own their memory.
-[[nodiscard]] model::NamedTensors read_tensors(std::span<const std::byte> bytes);
+/// Returns arrays as tensors that own their memory.
+[[nodiscard]] model::NamedTensors to_tensors(const std::vector<io::NamedArray>& arrays);
 
 }  // namespace askos::actors

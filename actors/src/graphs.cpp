@@ -27,6 +27,12 @@ int rows_per_sample(const RankContext& rank, int num_forecasts) {
   return data.num_input_steps + num_forecasts * data.num_output_steps;
 }
 
+void inject_faults(dataflow::Graph& graph, const RankContext& rank) {
+  for (const auto& fault : rank.run->config.faults) {
+    graph.inject(fault);
+  }
+}
+
 }  // namespace
 
 dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& parts) {
@@ -38,12 +44,13 @@ dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& par
   const auto& compute =
       graph.add<Trainer>("compute", rank, parts.resume, parts.metrics, parts.gate);
   const auto& monitor = graph.add<StepMonitor>("monitor", rank, parts.metrics, parts.on_step);
-  const auto& checkpoint = graph.add<Checkpointer>("checkpoint", rank);
+  const auto& checkpoint = graph.add<Checkpointer>("checkpoint", rank, parts.checkpoints);
 
   graph.connect(read.window, partition.window, {.credit = 2});  // read one batch ahead
   graph.connect(partition.sample, compute.sample, {.credit = 2});
   graph.connect(compute.report, monitor.report, {.credit = 64});        // never holds training up
   graph.connect(compute.snapshot, checkpoint.snapshot, {.credit = 2});  // one is written, one waits
+  inject_faults(graph, rank);
   return graph;
 }
 
@@ -62,6 +69,7 @@ dataflow::Graph evaluation_graph(const RankContext& rank, const EvaluationGraph&
   graph.connect(partition.sample, compute.sample, {.credit = 2});
   graph.connect(compute.prediction, gather.shard, {.credit = 2});
   graph.connect(gather.gathered, evaluate.prediction, {.credit = 2});
+  inject_faults(graph, rank);
   return graph;
 }
 
@@ -84,6 +92,7 @@ dataflow::Graph forecast_graph(const RankContext& rank, const ForecastGraph& par
   graph.connect(partition.sample, compute.sample, {.credit = 2});
   graph.connect(compute.prediction, gather.shard, {.credit = 2});
   graph.connect(gather.gathered, write.prediction, {.credit = 4});  // absorbs slow disks
+  inject_faults(graph, rank);
   return graph;
 }
 

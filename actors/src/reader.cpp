@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "file_faults.hpp"
+
 #include <askos/actors/reader.hpp>
 #include <askos/base/error.hpp>
 
@@ -31,7 +33,9 @@ Reader::Reader(const RankContext& rank,
               .dtype = rank.run->config.dtype,
               .host_bytes = slot_bytes(rank, rows_per_sample, batch_size)}},
       run_(rank.run),
-      reader_(rank.run->index, rank.read_cells),
+      faulty_(file_operations_with_faults(rank, "read")),
+      reader_(
+          rank.run->index, rank.read_cells, {}, faulty_ ? *faulty_ : io::system_file_operations()),
       slots_({.name = "reader",
               .num_slots = kNumSlots,
               .slot_bytes = slot_bytes(rank, rows_per_sample, batch_size),

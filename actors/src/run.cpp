@@ -44,6 +44,23 @@ std::shared_ptr<const Snapshot> load_trained(const RunContext& run) {
   return snapshot;
 }
 
+/// Returns what a training begins with; nothing: from the start.
+std::shared_ptr<const Snapshot> find_start(const RunContext& run, const fs::path& from) {
+  auto own = load_newest(run);
+  if (from.empty()) {
+    return own;
+  }
+  if (own) {
+    throw Error(Errc::kUsage,
+                "run has checkpoints of its own (--resume auto goes on from them, "
+                "--fresh forgets them)")
+        .with("folder", checkpoint_folder(run.config).string())
+        .with("newest", own->step)
+        .with("--resume", from.string());
+  }
+  return load_from(run, from);
+}
+
 /// Makes sure that all processes see the same dataset and go on from the same checkpoint.
 void expect_same_state(const ProcessPlace* place, const RunContext& run, const Snapshot* snapshot) {
   if (place == nullptr) {
@@ -81,7 +98,7 @@ TrainingResult train(const RunConfig& config, const RunHooks& hooks) {
   settle(place, [&] {
     run = make_run_context(config);
     metrics = open_metrics(config, place);
-    resume = load_newest(*run);
+    resume = find_start(*run, hooks.resume_from);
   });
   expect_same_state(place, *run, resume.get());
   if (is_first(place)) {
@@ -102,8 +119,13 @@ TrainingResult train(const RunConfig& config, const RunHooks& hooks) {
     }
   };
   const auto graph = [&](const RankContext& rank) {
-    auto made = training_graph(
-        rank, {.resume = resume, .metrics = metrics, .on_step = on_step, .gate = gate});
+    auto made = training_graph(rank, {.resume = resume,
+                                      .metrics = metrics,
+                                      .on_step = on_step,
+                                      .checkpoints = {.metrics = metrics,
+                                                      .provenance = hooks.provenance,
+                                                      .on_checkpoint = hooks.on_checkpoint},
+                                      .gate = gate});
     prepare_recordings(made, *run, hooks);
     return made;
   };

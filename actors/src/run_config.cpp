@@ -158,6 +158,7 @@ void check_run(Faults& faults, const RunOptions& run) {
   faults.require(run.prefetch_samples >= 0, "run.prefetch_samples", ">= 0");
   faults.require(run.checkpoint_every >= 0, "run.checkpoint_every", ">= 0");
   faults.require(run.keep_checkpoints > 0, "run.keep_checkpoints", "> 0");
+  faults.require(run.keep_checkpoints_every >= 0, "run.keep_checkpoints_every", ">= 0 (0: none)");
   faults.require(run.deadline > Nanoseconds(0), "run.deadline", "> 0");
   faults.require(run.heartbeat == Nanoseconds(0) || run.heartbeat >= std::chrono::milliseconds(500),
                  "run.heartbeat", ">= 500 ms, or 0 (none expected)");

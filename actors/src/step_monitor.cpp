@@ -26,10 +26,14 @@ void StepMonitor::run(dataflow::Context& context) {
   const std::chrono::duration<double> since = step.at - last_;
   io::Metadata::Object record{{"event", "step"},
                               {"step", step.result.step},
-                              {"loss", step.result.loss},
                               {"samples", std::move(samples)},
-                              {"lr", step.result.learning_rate},
-                              {"gradient_norm", step.result.gradient_norm}};
+                              {"lr", step.result.learning_rate}};
+  if (step.result.is_finite) {
+    record["loss"] = step.result.loss;
+    record["gradient_norm"] = step.result.gradient_norm;
+  } else {
+    record["event"] = "skipped";  // JSON has no number for its loss
+  }
   if (step.result.loss_scale != 1) {
     record["loss_scale"] = step.result.loss_scale;
     record["skipped"] = step.result.is_skipped;

@@ -159,11 +159,11 @@ void Trainer::run(dataflow::Context& context) {
   num_accumulated_ = 0;
   const bool is_longer = metrics_ != nullptr && batch.target.size(1) > measured_length_;
   const auto result = is_longer ? measured_step(batch) : trainer_->train_step(batch);
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw Error(Errc::kCheckFailed, "loss or gradient is not finite")
-        .with("step", result.step)
-        .with("loss", result.loss)
-        .with("gradient_norm", result.gradient_norm);
+  if (result.is_finite) {
+    loss_sum_ += result.loss;
+    ++num_losses_;
+  } else {
+    deal_with(result, batch);
   }
   position_ = packet->next;
   context.emit(
@@ -287,13 +287,17 @@ void Trainer::supply_received(const dataflow::StoredArrays& received) {
 }
 
 void Trainer::emit_snapshot(dataflow::Context& context) {
-  if (!rank_.is_root()) {
-    return;  // every rank holds the same parameters
-  }
   last_snapshot_ = trainer_->step();
-  context.emit(
-      snapshot,
-      Snapshot{.step = trainer_->step(), .position = position_, .state = trainer_->state()});
+  const auto begin = context.clock().now();
+  Snapshot next{
+      .step = last_snapshot_,
+      .position = position_,
+      .state = trainer_->state(rank_.mesh.rank(), rank_.run->config.run.ranks),
+      .loss = num_losses_ > 0 ? loss_sum_ / static_cast<double>(num_losses_) : std::nan("")};
+  next.copied = context.clock().now() - begin;
+  loss_sum_ = 0;
+  num_losses_ = 0;
+  context.emit(snapshot, std::move(next));
 }
 
 }  // namespace askos::actors

@@ -83,6 +83,7 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("training", "loss", training.loss.error);
   visit("training", "huber_delta", training.loss.huber_delta);
   visit("training", "crps_alpha", training.loss.crps_alpha);
+  visit("training", "on_nan", training.on_nan);
 
   auto& run = config.run;
   visit("run", "folder", run.folder);
@@ -95,6 +96,8 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("run", "prefetch_samples", run.prefetch_samples);
   visit("run", "checkpoint_every", run.checkpoint_every);
   visit("run", "keep_checkpoints", run.keep_checkpoints);
+  visit("run", "keep_best_checkpoint", run.keep_best_checkpoint);
+  visit("run", "keep_checkpoints_every", run.keep_checkpoints_every);
   visit("run", "deadline", run.deadline);
   visit("run", "heartbeat", run.heartbeat);
 }

@@ -5,6 +5,7 @@
 #include "toml_reading.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/dataflow/fault.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using actors::RunConfig;
+
+const std::string kFaults = "faults";
 
 template <typename Enum>
 struct EnumName {
@@ -58,6 +61,13 @@ constexpr std::array kLosses{EnumName{model::ErrorKind::kSquared, "squared"},
                              EnumName{model::ErrorKind::kHuber, "huber"},
                              EnumName{model::ErrorKind::kCrps, "crps"}};
 
+constexpr std::array kNanPolicies{EnumName{actors::NanPolicy::kStop, "stop"},
+                                  EnumName{actors::NanPolicy::kSkip, "skip"},
+                                  EnumName{actors::NanPolicy::kRollback, "rollback"}};
+
+const auto& names_of(actors::NanPolicy) {
+  return kNanPolicies;
+}
 const auto& names_of(model::MlpKind) {
   return kMlpKinds;
 }
@@ -134,6 +144,7 @@ void read(const Place& place, Enum& target) {
 
 void refuse_unknown_keys(const TomlValue& root, const std::vector<std::string>& known) {
   for (const auto& [section, table] : root.as_table()) {
+    if (section == kFaults) continue;
     if (!table.is_table()) {
       refuse_key({&table, section}, known);
     }
@@ -143,6 +154,33 @@ void refuse_unknown_keys(const TomlValue& root, const std::vector<std::string>& 
       }
     }
   }
+}
+
+dataflow::Argument read_argument(const Place& place) {
+  const auto& value = *place.value;
+  if (value.is_boolean()) return value.as_boolean();
+  if (value.is_integer()) return value.as_integer();
+  if (value.is_floating()) return value.as_floating();
+  return place.text("flag, number or text");
+}
+
+/// Reads the tables `[[faults]]`.
+std::vector<dataflow::Fault> read_faults(const TomlValue& root) {
+  std::vector<dataflow::Fault> faults;
+  if (!root.contains(kFaults)) return faults;
+  const Place list{&root.at(kFaults), kFaults};
+  if (!list.value->is_array()) throw list.fault("an array of tables");
+  for (const auto& entry : list.value->as_array()) {
+    const Place place{&entry, kFaults};
+    if (!entry.is_table()) throw place.fault("a table");
+    dataflow::Arguments entries;
+    for (const auto& [key, value] : entry.as_table()) {
+      entries[key] = read_argument({&value, place.key + "." + key});
+    }
+    faults.push_back(
+        place.parsed([&](const std::string&) { return dataflow::make_fault(entries); }, ""));
+  }
+  return faults;
 }
 
 /// The file says heads, widths and mapper chunks once; encoder, processor and decoder share them.
@@ -260,6 +298,7 @@ RunConfig config_of(const TomlValue& root) {
       read(*place, target);
     }
   });
+  config.faults = read_faults(root);
   share_block_options(config.model);
   try {
     actors::validate(config);

@@ -23,7 +23,8 @@ namespace askos::apps {
                                                  const std::string& origin,
                                                  const std::vector<std::string>& overrides = {});
 
-/// Writes a configuration with all its defaults; `load_run_config` of it gives the same one.
+/// Writes a configuration with all its defaults; `load_run_config` of it gives the same one, but
+/// for injected faults, which belong to a drill and not to the run.
 [[nodiscard]] std::string to_toml(const actors::RunConfig& config);
 
 }  // namespace askos::apps

@@ -10,8 +10,10 @@
 #include "run_options.hpp"
 #include "run_processes.hpp"
 #include "run_recording.hpp"
+#include "time_limit.hpp"
 
 #include <askos/actors/checkpointer.hpp>
+#include <askos/base/clock.hpp>
 #include <askos/base/error.hpp>
 #include <askos/dataflow/recording.hpp>
 #include <askos/model/device.hpp>
@@ -20,6 +22,7 @@
 
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +36,11 @@ struct TrainOptions {
   bool fresh = false;
   bool paused = false;
   std::vector<std::string> record;  ///< `STAGE=N`
+  std::string resume = "auto";
+  std::string time_limit;  ///< empty: none
+
+  /// Whether an earlier run of the folder is forgotten.
+  [[nodiscard]] bool starts_over() const { return fresh || resume == "never"; }
 };
 
 /// Shows a bar with loss and pace; prints losses as JSON lines instead if asked to.
@@ -158,17 +166,25 @@ void record_failure(actors::RunHooks& hooks, const actors::RunConfig& config) {
 int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses& processes) {
   actors::RunConfig config;
   std::map<std::string, int> record;
+  std::optional<TimeLimit> limit;
   processes.settle([&] {
     if (options.paused && processes.are_several()) {
       throw Error(Errc::kUsage, "--paused holds the ranks of one process only")
           .with("processes", processes.size());
     }
+    if (options.fresh && options.resume != "auto") {
+      throw Error(Errc::kUsage, "--fresh and --resume exclude each other")
+          .with("--resume", options.resume);
+    }
     record = stages_to_record(options.record);
     config = load(options.run, processes);
+    if (!options.time_limit.empty()) {
+      limit.emplace(parse_duration(options.time_limit), steady_clock());
+    }
   });
   auto hooks = make_hooks(stop, processes, processes.begin(config));
   processes.settle([&] {
-    if (options.fresh && processes.is_first()) {
+    if (options.starts_over() && processes.is_first()) {
       clear_run(config);
     }
   });
@@ -184,7 +200,20 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
   hooks.paused = options.paused;
   record_failure(hooks, config);
   TrainingProgress progress(config.training.steps, json);
-  hooks.on_step = [&](const actors::StepReport& report) { progress.show(report); };
+  hooks.on_step = [&](const actors::StepReport& report) {
+    if (limit) limit->note_step();
+    progress.show(report);
+  };
+  hooks.on_checkpoint = [&](const actors::CheckpointReport& report) {
+    if (limit) limit->note_checkpoint(report.stall + report.written);
+  };
+  hooks.stop_requested = [&, asked = hooks.stop_requested] {
+    return asked() || (limit && limit->is_near());
+  };
+  hooks.provenance = {{"askos", ASKOS_VERSION}, {"config", to_toml(config)}};
+  if (options.resume != "auto" && options.resume != "never") {
+    hooks.resume_from = options.resume;
+  }
   if (!json) {
     std::cout << "training on " << config.run.ranks
               << (processes.are_several() ? " processes (" : " local ranks (")
@@ -202,12 +231,14 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
   if (result.stopped_early) {
     if (!json) {
       std::cout << "stopped at step " << result.last_step
+                << (limit && limit->is_near() ? " before the time limit" : "")
                 << "; the same command goes on from there\n";
     }
     return 0;
   }
   hooks.on_step = {};
   hooks.paused = false;
+  config.faults.clear();  // they were the training's
   const auto evaluation = actors::evaluate(config, hooks);
   if (processes.is_first()) {
     print_scores(evaluation, json);
@@ -234,10 +265,23 @@ void add_train(const ModelLine& line) {
                   "keep a stage's last runs from the start on, for askos record; written into the "
                   "run's folder if it fails")
       ->type_name("STAGE=N");
+  command
+      .add_option("--resume", options->resume,
+                  "auto: go on from the run's newest checkpoint; never: as --fresh; PATH: begin "
+                  "with\na checkpoint, or with the newest of another run")
+      ->type_name("auto|never|PATH")
+      ->capture_default_str();
+  command
+      .add_option("--time-limit", options->time_limit,
+                  "write a checkpoint and end with exit code 0 before so long has passed, as "
+                  "SIGTERM\ndoes: for batch systems")
+      ->type_name("DURATION");
   add_common_options(command, line.common);
   command.footer(
       "Examples: askos train examples/storm/train.toml --ranks 2\n"
       "          askos train examples/storm/train.toml --fresh --set training.steps=100\n"
+      "          askos train examples/storm/train.toml --time-limit '30 min'\n"
+      "          askos train mine.toml --resume runs/storm/checkpoints/step-000000000200\n"
       "          mpirun -n 2 askos train examples/storm/train.toml\n"
       "Keys of --set are those of the file: training.steps, model.dtype, run.folder, ...");
   command.callback([&common = line.common, &action = line.action, options] {

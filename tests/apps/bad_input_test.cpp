@@ -272,8 +272,12 @@ TEST_F(TrainingInput, ForecastAndEvaluationNameWhatTheyLack) {
 TEST_F(TrainingInput, LeavesNoHalfWrittenCheckpointOrForecastOnAFullDisk) {
   const auto run_folder = (folder_.path() / "run").string();
   // The configuration and the metrics fit, the first checkpoint does not.
-  expect_refused(run_with_small_files(8, ASKOS_PROGRAM, {"train", config_}, folder_.path()), 6,
-                 {"file=" + run_folder + "/checkpoints/step-000000000002.tmp/state.safetensors"});
+  const auto full = run_with_small_files(8, ASKOS_PROGRAM, {"train", config_}, folder_.path());
+  EXPECT_EQ(full.exit_code, 6) << full.err;
+  EXPECT_THAT(full.err, MatchesRegex("[^\n]* checkpoint of step 2 skipped: [^\n]*\n"
+                                     "askos: error: run ends without a checkpoint [^\n]*\n"));
+  EXPECT_THAT(full.err, HasSubstr("file=" + run_folder +
+                                  "/checkpoints/step-000000000002.tmp/state.safetensors"));
   // Where there is space again, training begins anew.
   ASSERT_EQ(train().exit_code, 0);
   const auto out = (folder_.path() / "f.h5").string();

@@ -9,6 +9,7 @@
 
 #include <askos/base/error.hpp>
 #include <askos/io/atomic_file.hpp>
+#include <askos/io/checkpoint_layout.hpp>
 #include <askos/io/checkpoint_store.hpp>
 #include <askos/io/safetensors.hpp>
 #include <askos/model/migration.hpp>
@@ -25,7 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kState = "state.safetensors";
 constexpr std::array kDescriptions = {"graph.safetensors", "model.json"};
 
 std::string read_file(const fs::path& path) {
@@ -43,11 +43,12 @@ void take_descriptions(Weights& weights, const fs::path& folder) {
 
 Weights from_checkpoint(const io::CheckpointStore& store, const io::CheckpointInfo& checkpoint) {
   Weights weights = {.tensors = {}, .files = {}, .source = checkpoint.folder.string()};
+  io::Safetensors state;
+  state.arrays = io::read_state(checkpoint);
+  weights.tensors = model::forecast_weights(to_tensors(state));
   for (const auto& part : checkpoint.parts) {
-    const auto bytes = store.read(checkpoint, part.name);
-    if (part.name == kState) {
-      weights.tensors = model::forecast_weights(to_tensors(io::parse_safetensors(bytes)));
-    } else {
+    if (!io::is_state_part(part.name)) {
+      const auto bytes = store.read(checkpoint, part.name);
       weights.files[part.name] = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     }
   }
@@ -111,7 +112,8 @@ Weights read_weights(const fs::path& source) {
 void write_checkpoint(const fs::path& folder, const Weights& weights) {
   fs::create_directories(folder);
   std::vector<io::CheckpointPart> parts = {
-      {.name = kState, .write = [&](io::ByteSink& sink) { write_tensors(sink, weights.tensors); }}};
+      {.name = io::kWholeState,
+       .write = [&](io::ByteSink& sink) { write_tensors(sink, weights.tensors); }}};
   for (const auto& [name, contents] : weights.files) {
     parts.push_back({.name = name, .write = [&contents](io::ByteSink& sink) {
                        sink.append(std::string_view(contents));
@@ -119,7 +121,7 @@ void write_checkpoint(const fs::path& folder, const Weights& weights) {
   }
   io::CheckpointStore(folder / "checkpoints")
       .write(0, parts,
-             io::Metadata::Object{{"format", std::int64_t{1}},
+             io::Metadata::Object{{"format", io::kCheckpointFormat},
                                   {"step", std::int64_t{0}},
                                   {"imported_from", weights.source}});
 }

@@ -2,6 +2,7 @@
 // The three pipelines, built from the same stages; each function reads like its drawing.
 #pragma once
 
+#include <askos/actors/checkpointer.hpp>
 #include <askos/actors/evaluator.hpp>
 #include <askos/actors/gather.hpp>
 #include <askos/actors/payloads.hpp>
@@ -23,6 +24,7 @@ struct TrainingGraph {
   std::shared_ptr<const Snapshot> resume;
   std::shared_ptr<MetricsLog> metrics;
   std::function<void(const StepReport&)> on_step;
+  Checkpointer::Options checkpoints;
   std::shared_ptr<StopGate> gate;  ///< shared by the ranks of this process
 };
 [[nodiscard]] dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& parts);

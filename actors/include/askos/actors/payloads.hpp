@@ -5,6 +5,7 @@
 #include <askos/base/shape.hpp>
 #include <askos/comm/partition.hpp>
 #include <askos/comm/slot_pool.hpp>
+#include <askos/dataflow/fault_kind.hpp>
 #include <askos/dataflow/payload_description.hpp>
 #include <askos/dataflow/stored_arrays.hpp>
 #include <askos/io/calendar.hpp>
@@ -15,6 +16,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -43,6 +45,11 @@ struct Sample {
   io::SchedulePosition next;
 };
 
+/// Makes one input value not a number, or flips its sign: what injected faults do to a sample.
+[[nodiscard]] std::shared_ptr<const Sample> damaged(const Sample& sample,
+                                                    dataflow::FaultKind kind,
+                                                    std::uint64_t seed);
+
 /// What one training step gave; the same on all ranks of a group that shares its samples.
 struct StepReport {
   model::StepResult result;
@@ -51,11 +58,13 @@ struct StepReport {
   Nanoseconds at{};  ///< when it was done, by the session's clock
 };
 
-/// Everything that a later run needs to go on.
+/// Everything that a later run needs to go on, or one rank's shard of it.
 struct Snapshot {
   std::int64_t step = 0;  ///< number of steps made
   io::SchedulePosition position;
   model::NamedTensors state;
+  double loss = 0;       ///< mean of the steps since the snapshot before
+  Nanoseconds copied{};  ///< time that the copy took
 };
 
 /// A forecast of one batch on one rank's shard, normalised. With an ensemble, `forecast` is the

@@ -49,7 +49,7 @@ struct RankContext {
   std::shared_ptr<comm::Communicator> gradients;  ///< all ranks
   std::shared_ptr<comm::Communicator> readers;    ///< ranks that read one copy of the grid
   std::shared_ptr<comm::Communicator> gather;     ///< ranks of one model, for output
-  std::shared_ptr<comm::Communicator> scores;     ///< all ranks, for sums of scores
+  std::shared_ptr<comm::Communicator> scores;     ///< all ranks, for sums of scores or checkpoints
 
   /// Where collectives of `model`, `members` and `gradients` come from when a recorded stage is
   /// done again alone; null in a run.

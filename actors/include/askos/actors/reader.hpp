@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -39,6 +40,7 @@ class Reader final : public dataflow::Stage {
   [[nodiscard]] dataflow::Threading threading() const override {
     return dataflow::Threading::kDedicated;
   }
+  [[nodiscard]] bool opens_files() const override { return true; }
 
   /// What was read so far; call it once the session has ended.
   [[nodiscard]] const io::ReadCounters& counters() const noexcept { return reader_.counters(); }
@@ -48,6 +50,7 @@ class Reader final : public dataflow::Stage {
   void read_into(Window& target, const WindowRequest& request);
 
   std::shared_ptr<const RunContext> run_;
+  std::unique_ptr<io::FileOperations> faulty_;  ///< null but for drills
   io::ShardReader reader_;
   comm::SlotPool slots_;
   WindowRequests requests_;

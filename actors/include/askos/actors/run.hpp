@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <askos/actors/checkpointer.hpp>
 #include <askos/actors/evaluator.hpp>
 #include <askos/actors/gather.hpp>
 #include <askos/actors/payloads.hpp>
@@ -22,6 +23,10 @@ struct RunHooks {
   /// destroyed before the session is.
   std::function<std::shared_ptr<void>(const dataflow::Session&)> on_session;
   std::function<bool()> stop_requested;  ///< asked several times a second
+  std::function<void(const CheckpointReport&)> on_checkpoint = {};  ///< on rank 0
+  io::Metadata::Object provenance = {};  ///< what checkpoints say of their making besides
+  /// A checkpoint to begin with, or a run to take its newest; empty: the run's own newest.
+  std::filesystem::path resume_from = {};
   /// This process's rank among others; nothing: all ranks are threads of this process.
   std::shared_ptr<const ProcessPlace> place;
   bool paused = false;  ///< sessions begin held, for whoever comes (`dataflow::kAnyDebugger`)
@@ -40,9 +45,9 @@ struct TrainingResult {
   bool stopped_early = false;
 };
 
-/// Trains, going on from the run folder's newest checkpoint. Records steps, memory,
-/// bytes read and ledgers in `metrics.jsonl`; leaves a checkpoint of the last step. Of several
-/// processes all call it, as they do the two below; the first one writes.
+/// Trains, going on from the run folder's newest checkpoint or as `resume_from` says. Records
+/// steps, memory, bytes read and ledgers in `metrics.jsonl`; leaves a checkpoint of the last step.
+/// Of several processes all call it, as they do the two below; the first one writes.
 [[nodiscard]] TrainingResult train(const RunConfig& config, const RunHooks& hooks = {});
 
 /// Scores the newest checkpoint on the test rows and records the scores. Throws `Errc::kNotFound`

@@ -5,6 +5,7 @@
 #include <askos/base/shape.hpp>
 #include <askos/base/unit.hpp>
 #include <askos/comm/mesh.hpp>
+#include <askos/dataflow/fault.hpp>
 #include <askos/model/autocast.hpp>
 #include <askos/model/config.hpp>
 #include <askos/model/graph_builders.hpp>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace askos::actors {
 
@@ -66,6 +68,17 @@ struct LossConfig {
   double crps_alpha = 0.95;
 };
 
+/// What happens to a step whose loss or gradient is not finite. The ranks agree; no parameter ever
+/// takes such a value.
+enum class NanPolicy {
+  kStop,      ///< the run ends with `Errc::kCheckFailed`, naming step, rank and tensor
+  kSkip,      ///< the step changes nothing
+  kRollback,  ///< parameters and optimiser go back to the newest checkpoint, samples go on
+};
+
+/// So many steps in all may be skipped or gone back from; one more ends the run.
+inline constexpr int kMostNanSteps = 10;
+
 struct TrainingConfig {
   std::int64_t steps = 300;
   int batch_size = 4;
@@ -87,6 +100,7 @@ struct TrainingConfig {
   /// Further factors by parameter, as `z` of `z_500`; 1 for those that are not listed.
   std::map<std::string, double> parameter_weights;
   LossConfig loss;
+  NanPolicy on_nan = NanPolicy::kStop;
 };
 
 /// Returns how many forecasts in a row a sample of epoch `epoch` is trained on.
@@ -106,8 +120,10 @@ struct RunOptions {
   int num_readers_per_model = 0;  ///< 0: one per rank
   int num_threads_per_rank = 0;   ///< 0: cores / ranks
   int prefetch_samples = 8;
-  std::int64_t checkpoint_every = 100;  ///< steps; 0: at the end only
-  int keep_checkpoints = 3;
+  std::int64_t checkpoint_every = 100;      ///< steps; 0: at the end only
+  int keep_checkpoints = 3;                 ///< the newest ones
+  bool keep_best_checkpoint = false;        ///< the one of the least mean loss since the one before
+  std::int64_t keep_checkpoints_every = 0;  ///< steps; multiples stay for good; 0: none
   Nanoseconds deadline = std::chrono::seconds(60);  ///< of any wait for a peer
   /// A process that is silent for so long is lost; 0: only one that has ended.
   Nanoseconds heartbeat = std::chrono::seconds(2);
@@ -126,6 +142,7 @@ struct RunConfig {
   int members = 1;  ///< of an ensemble, over all its ranks; more than 1 need noise
   TrainingConfig training;
   RunOptions run;
+  std::vector<dataflow::Fault> faults;  ///< injected on purpose; no part of a resolved file
 };
 
 /// Throws one `Errc::kInvalidInput` that lists every value that makes no sense by itself.

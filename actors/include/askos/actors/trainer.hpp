@@ -3,6 +3,7 @@
 
 #include <askos/actors/payloads.hpp>
 #include <askos/actors/rank_context.hpp>
+#include <askos/base/error.hpp>
 #include <askos/comm/recorded_calls.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
@@ -18,11 +19,12 @@ class MetricsLog;
 class StopGate;
 
 /// Compute in a training graph: forward, loss on the shard, backward, gradient sum, update. Builds
-/// the network on its own thread; a loss that is not finite ends the run (`Errc::kCheckFailed`).
+/// the network on its own thread. A loss or gradient that is not finite is dealt with as
+/// `training.on_nan` says, by all ranks alike.
 class Trainer final : public dataflow::Stage {
  public:
-  /// Goes on from `resume` if given. Rank 0 emits snapshots. `metrics` may be null. The ranks agree
-  /// at `gate` after each step whether to end early.
+  /// Goes on from `resume` if given. Each rank emits its shard of the snapshots. `metrics` may be
+  /// null. The ranks agree at `gate` after each step whether to end early.
   Trainer(const RankContext& rank,
           std::shared_ptr<const Snapshot> resume,
           std::shared_ptr<MetricsLog> metrics,
@@ -54,6 +56,9 @@ class Trainer final : public dataflow::Stage {
 
  private:
   void emit_snapshot(dataflow::Context& context);
+  /// Skips or undoes a step whose result is not finite, or throws. Collective.
+  void deal_with(const model::StepResult& result, const model::Batch& batch);
+  void roll_back(const Error& cause);
   /// Makes a step and records its memory: activations of all later ones of its length are the same.
   model::StepResult measured_step(const model::Batch& batch);
 
@@ -68,6 +73,9 @@ class Trainer final : public dataflow::Stage {
   std::unique_ptr<model::Trainer> trainer_;
   io::SchedulePosition position_;
   std::int64_t last_snapshot_ = -1;
+  double loss_sum_ = 0;               ///< since the last snapshot
+  std::int64_t num_losses_ = 0;       ///< likewise
+  int num_not_finite_ = 0;            ///< steps so far
   std::int64_t measured_length_ = 0;  ///< of the longest target so far
   int num_accumulated_ = 0;
   std::vector<io::Time> samples_;  ///< of the step under way
