@@ -8,6 +8,7 @@
 #include <askos/base/clock.hpp>
 #include <askos/base/error.hpp>
 #include <askos/comm/agreement.hpp>
+#include <askos/model/operator_tracing.hpp>
 
 #include <sys/resource.h>
 
@@ -173,7 +174,8 @@ void run_graphs(const std::vector<RankContext>& ranks,
     }
     plan.emplace(std::move(graphs), dataflow::PlanLimits{}, Rank{ranks.front().mesh.rank()});
   });
-  const auto session = dataflow::start(*std::move(plan), {.paused = hooks.paused});
+  const auto session = dataflow::start(
+      *std::move(plan), {.paused = hooks.paused, .trace_operators = model::trace_operators});
   const auto attached = hooks.on_session ? hooks.on_session(*session) : nullptr;
   std::optional<dataflow::Outcome> outcome;
   bool freed = false;

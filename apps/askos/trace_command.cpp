@@ -18,6 +18,7 @@ namespace {
 struct TraceOptions {
   Selection selection;
   std::string last = "10 s";
+  std::string operators;  ///< for so long; empty: not at all
   std::string output;
 };
 
@@ -27,14 +28,28 @@ struct Gathered {
   Nanoseconds clock_error{};
 };
 
+/// Has the operators of all sessions traced from now on for so long, and waits for that.
+void trace_operators(const std::vector<Found>& sessions, Nanoseconds duration) {
+  const double seconds = std::chrono::duration<double>(duration).count();
+  for (const auto& session : sessions) {
+    (void)ask_session(session, {{"verb", "trace_operators"}, {"for_s", seconds}});
+  }
+  steady_clock().sleep_until(steady_clock().now() + duration);
+}
+
 /// A graph may be spread over processes, each with ranks of its own.
 Gathered gather(const TraceOptions& options) {
-  const auto last = std::chrono::ceil<std::chrono::milliseconds>(parse_duration(options.last));
+  const bool operators = !options.operators.empty();
+  const auto meanwhile = operators ? parse_duration(options.operators) : Nanoseconds::zero();
+  const auto last = std::chrono::ceil<std::chrono::milliseconds>(
+      std::max(parse_duration(options.last), meanwhile));
   const auto sessions = find_some(options.selection);
+  if (operators) trace_operators(sessions, meanwhile);
   Gathered gathered;
   std::vector<int> ranks;
   for (const auto& session : sessions) {
-    const Json answer = ask_session(session, {{"verb", "trace"}, {"last_ms", last.count()}});
+    const Json answer = ask_session(
+        session, {{"verb", "trace"}, {"last_ms", last.count()}, {"operators", operators}});
     const auto part = telemetry::trace_from_json(answer.dump());
     for (const int rank : part.ranks()) {
       if (std::ranges::find(ranks, rank) != ranks.end() ||
@@ -61,6 +76,8 @@ int write(const TraceOptions& options, bool json) {
     num_bytes += std::filesystem::file_size(file);
   }
   const auto figures = telemetry::overlaps(trace);
+  const auto num_operators = std::ranges::count(trace.events, telemetry::TraceKind::kOperator,
+                                                &telemetry::TraceEvent::kind);
   const auto seconds = [](Nanoseconds time) { return std::chrono::duration<double>(time).count(); };
   if (json) {
     Json rows = Json::array();
@@ -74,6 +91,8 @@ int write(const TraceOptions& options, bool json) {
     }
     std::cout << Json({{"files", names},
                        {"events", trace.events.size()},
+                       {"operators", num_operators},
+                       {"lost_operators", trace.num_lost_operators},
                        {"bytes", num_bytes},
                        {"clock_error_s", seconds(clock_error)},
                        {"overlap", rows}})
@@ -84,7 +103,15 @@ int write(const TraceOptions& options, bool json) {
   for (const auto& file : files) {
     std::cout << file.string() << "\n";
   }
-  std::cout << trace.events.size() << " events, " << num_bytes << " bytes\n";
+  std::cout << trace.events.size() << " events, ";
+  if (num_operators > 0) {
+    std::cout << num_operators << " of them operators, ";
+  }
+  std::cout << num_bytes << " bytes\n";
+  if (trace.num_lost_operators > 0) {
+    std::cout << trace.num_lost_operators
+              << " older operators had no place: trace them for a shorter time\n";
+  }
   if (clock_error.count() > 0) {
     std::cout << "clocks of the processes agree within " << format_duration(clock_error) << "\n";
   }
@@ -108,13 +135,20 @@ void add_trace(const CommandLine& line) {
   command.add_option("--last", options->last, "how far to look back, as far as the rings reach")
       ->capture_default_str();
   command
+      .add_option("--operators", options->operators,
+                  "first trace LibTorch's operators for so long; they lie within the runs of\n"
+                  "their stages")
+      ->type_name("TIME");
+  command
       .add_option("-o,--output", options->output,
                   ".pftrace for Perfetto; .json for HolisticTraceAnalysis, with several ranks "
                   "one file each")
       ->type_name("FILE")
       ->required();
   add_common_options(command, line.common);
-  command.footer("Example: askos trace --last 5s -o storm.pftrace");
+  command.footer(
+      "Examples: askos trace --last 5s -o storm.pftrace\n"
+      "          askos trace --operators 2s --last 3s -o storm.pftrace");
   command.callback([&common = line.common, &action = line.action, options] {
     action = [&common, options] { return write(*options, common.json); };
   });

@@ -97,6 +97,12 @@ Json set(const Request& request, const InspectedSessions& sessions) {
           {"state", change.applied ? "applied" : "waiting"}};
 }
 
+Json trace_operators(const Request& request, const InspectedSessions& sessions) {
+  const auto wanted = duration(request, "for_s", std::chrono::seconds(1));
+  control_of(request, sessions).trace_operators(wanted);
+  return {{"for_s", seconds(wanted)}};
+}
+
 Json drain(const Request& request, const InspectedSessions& sessions) {
   control_of(request, sessions).drain(duration(request, "deadline_s", std::chrono::seconds(30)));
   return {{"state", chosen_session(request, sessions).session->status().state}};
@@ -113,11 +119,14 @@ Debugger debugger_of(const Request& request) {
 }
 
 const std::vector<Verb>& control_verbs() {
-  static const std::vector<Verb> verbs{
-      {"pause", true, pause, Reach::kHold},    {"resume", true, resume, Reach::kHold},
-      {"step", true, step, Reach::kStep},      {"catch_up", true, catch_up},
-      {"hold", false, hold, Reach::kShowHold}, {"set", true, set, Reach::kPaused},
-      {"drain", true, drain, Reach::kAll}};
+  static const std::vector<Verb> verbs{{"pause", true, pause, Reach::kHold},
+                                       {"resume", true, resume, Reach::kHold},
+                                       {"step", true, step, Reach::kStep},
+                                       {"catch_up", true, catch_up},
+                                       {"hold", false, hold, Reach::kShowHold},
+                                       {"set", true, set, Reach::kPaused},
+                                       {"drain", true, drain, Reach::kAll},
+                                       {"trace_operators", true, trace_operators, Reach::kAll}};
   return verbs;
 }
 

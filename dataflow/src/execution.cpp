@@ -19,18 +19,23 @@ constexpr Nanoseconds kLongWait = std::chrono::hours(24 * 365);  // adding it to
 
 }  // namespace
 
-Execution::Execution(Plan plan, Clock& clock)
+Execution::Execution(Plan plan, Clock& clock, OperatorTracing operator_tracing)
     : plan_(std::move(plan)),
       clock_(clock),
       started_(clock.now()),
-      event_descriptor_(make_event_descriptor()) {}
+      event_descriptor_(make_event_descriptor()),
+      operator_tracing_(std::move(operator_tracing)) {}
 
 Execution::~Execution() {
   close_event_descriptor(event_descriptor_);
 }
 
-std::shared_ptr<Execution> Execution::make(Plan plan, Clock& clock, const RunnerOptions& options) {
-  std::shared_ptr<Execution> execution(new Execution(std::move(plan), clock));
+std::shared_ptr<Execution> Execution::make(Plan plan,
+                                           Clock& clock,
+                                           const RunnerOptions& options,
+                                           OperatorTracing operator_tracing) {
+  std::shared_ptr<Execution> execution(
+      new Execution(std::move(plan), clock, std::move(operator_tracing)));
   Rank rank = execution->plan_.first_rank();
   for (const auto& graph : execution->plan_.ranks()) {
     execution->build_rank(graph, rank, options);
@@ -359,9 +364,12 @@ SessionStatus Execution::status() const {
 telemetry::Trace Execution::trace_since(Nanoseconds since) const {
   const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
   const Nanoseconds offset = unix_now - std::chrono::steady_clock::now().time_since_epoch();
+  auto contents = trace_.read(since);
   telemetry::Trace trace{.graph = plan_.ranks().empty() ? "" : plan_.ranks().front().name(),
                          .unix_offset_ns = offset.count(),
-                         .events = trace_.events(since)};
+                         .events = std::move(contents.events),
+                         .operators = std::move(contents.operators),
+                         .num_lost_operators = contents.num_lost_operators};
   for (const auto& runner : runners_) {
     trace.tracks.push_back({.rank = runner->rank().value, .name = runner->name()});
   }

@@ -36,7 +36,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   /// Throws `Errc::kEnvironment` if the system gives no event descriptor.
   [[nodiscard]] static std::shared_ptr<Execution> make(Plan plan,
                                                        Clock& clock,
-                                                       const RunnerOptions& options);
+                                                       const RunnerOptions& options,
+                                                       OperatorTracing operator_tracing = {});
   ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
@@ -57,6 +58,9 @@ class Execution : public std::enable_shared_from_this<Execution> {
   [[nodiscard]] Outcome preliminary_outcome() const;
   [[nodiscard]] SessionStatus status() const;
   [[nodiscard]] telemetry::Trace trace_since(Nanoseconds since) const;
+  [[nodiscard]] const OperatorTracing& operator_tracing() const noexcept {
+    return operator_tracing_;
+  }
   [[nodiscard]] Nanoseconds age() const { return clock_.now() - started_; }
   /// Is called once, on the thread that ends the last stage; at once if it has ended.
   void when_done(std::function<void(const Outcome&)> callback);
@@ -118,7 +122,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void note_ended();
 
  private:
-  Execution(Plan plan, Clock& clock);
+  Execution(Plan plan, Clock& clock, OperatorTracing operator_tracing);
   void build_rank(const Graph& graph, Rank rank, const RunnerOptions& options);
   void wake_all();
   /// A stage that has not ended, if possible one that waits for no other.
@@ -130,6 +134,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   Clock& clock_;
   const Nanoseconds started_;
   const int event_descriptor_;
+  const OperatorTracing operator_tracing_;
   telemetry::TraceLog trace_;
   std::vector<RunningEdge> edges_;
   std::vector<std::unique_ptr<StageRunner>> runners_;

@@ -122,11 +122,14 @@ Json dot(const Request& request, const std::vector<InspectedSession>& sessions) 
 /// offset within its error is none.
 telemetry::Trace trace_of(const PeerProcess& peer,
                           const InspectedSession& inspected,
-                          Nanoseconds since) {
+                          Nanoseconds since,
+                          bool operators) {
   const bool is_one_clock = std::chrono::abs(peer.clock_offset) <= peer.clock_error;
   const auto offset = is_one_clock ? Nanoseconds::zero() : peer.clock_offset;
-  const Json request{
-      {"verb", "trace"}, {"session", inspected.number}, {"since_ns", (since + offset).count()}};
+  const Json request{{"verb", "trace"},
+                     {"session", inspected.number},
+                     {"since_ns", (since + offset).count()},
+                     {"operators", operators}};
   const auto answer = ask_peers(*inspected.peers, request, peer.rank).front();
   auto part = telemetry::trace_from_json(answer.dump());
   for (auto& event : part.events) event.start_ns -= offset.count();
@@ -139,12 +142,14 @@ Json trace(const Request& request, const std::vector<InspectedSession>& sessions
       std::clamp<std::int64_t>(request.integer("last_ms", kLongest), 1, kLongest));
   const Nanoseconds since(request.integer("since_ns", (now - last).count()));
   const auto& inspected = chosen_session(request, sessions);
+  const bool operators = request.flag("operators");
   auto trace = inspected.session->trace(since);
+  if (!operators) telemetry::remove_operators(trace);
   Nanoseconds clock_error{};
   if (inspected.peers) {
     for (const auto& peer : inspected.peers->processes()) {
       if (!peer.answers) continue;
-      telemetry::merge(trace, trace_of(peer, inspected, since));
+      telemetry::merge(trace, trace_of(peer, inspected, since, operators));
       clock_error = std::max(clock_error, peer.clock_error);
     }
   }

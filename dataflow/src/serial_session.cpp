@@ -15,7 +15,8 @@ Nanoseconds after(Nanoseconds now, Nanoseconds deadline) {
 }  // namespace
 
 SerialSession::SerialSession(Plan plan, Clock& clock, const SerialOptions& options)
-    : execution_(Execution::make(std::move(plan), clock, options.runner)), clock_(clock) {
+    : execution_(Execution::make(std::move(plan), clock, options.runner, options.operator_tracing)),
+      clock_(clock) {
   if (options.seed) random_.emplace(*options.seed);
   execution_->launch(*this);
 }

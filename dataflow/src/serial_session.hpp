@@ -14,6 +14,7 @@ struct SerialOptions {
   RunnerOptions runner{};
   std::optional<unsigned>
       seed{};  ///< pick the next stage at random, instead of the longest waiting
+  OperatorTracing operator_tracing{};
 };
 
 class SerialSession final : public Session, private Scheduler {

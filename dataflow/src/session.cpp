@@ -13,7 +13,8 @@ std::unique_ptr<Session> start(Plan plan, const EngineOptions& options) {
   auto& clock = options.clock != nullptr ? *options.clock : steady_clock();
   return std::make_unique<SerialSession>(
       std::move(plan), clock,
-      SerialOptions{.runner = {.ledger = options.ledger, .paused = options.paused}});
+      SerialOptions{.runner = {.ledger = options.ledger, .paused = options.paused},
+                    .operator_tracing = options.trace_operators});
 }
 
 }  // namespace askos::dataflow

@@ -3,7 +3,14 @@
 
 #include "execution.hpp"
 
+#include <askos/base/error.hpp>
+
 namespace askos::dataflow {
+namespace {
+
+constexpr Nanoseconds kLongestOperatorTrace = std::chrono::minutes(1);
+
+}  // namespace
 
 void SessionControl::pause(const Debugger& debugger, std::string_view stage) {
   execution_.hold().pause(debugger, stage, "pause");
@@ -94,12 +101,39 @@ std::shared_ptr<const Recording> SessionControl::kept_recording(int number) cons
   return execution_.recordings().kept(number);
 }
 
+void SessionControl::trace_operators(Nanoseconds duration) {
+  if (!execution_.operator_tracing()) {
+    throw Error(Errc::kUsage, "graph runs no operators of a numeric library that could be traced");
+  }
+  if (duration < Nanoseconds::zero() || duration > kLongestOperatorTrace) {
+    throw Error(Errc::kUsage, "operators are traced for a while only")
+        .with("expected", "at most " + format_duration(kLongestOperatorTrace))
+        .with("found", format_duration(duration));
+  }
+  const std::lock_guard lock(mutex_);
+  if (duration == Nanoseconds::zero()) {
+    operators_ = nullptr;
+    operators_until_.reset();
+    return;
+  }
+  if (!operators_until_) {
+    execution_.trace().begin_operators();
+    operators_ = execution_.operator_tracing()();
+  }
+  operators_until_ = steady_clock().now() + duration;
+}
+
 bool SessionControl::tend() {
   {
     const std::lock_guard lock(mutex_);
-    if (drain_until_ && steady_clock().now() >= *drain_until_) {
+    const auto now = steady_clock().now();
+    if (drain_until_ && now >= *drain_until_) {
       drain_until_.reset();
       execution_.give_up_drain();
+    }
+    if (operators_until_ && now >= *operators_until_) {
+      operators_ = nullptr;
+      operators_until_.reset();
     }
   }
   execution_.credit_tuner().tend();

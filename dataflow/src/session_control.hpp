@@ -46,12 +46,15 @@ class SessionControl final : public Control {
                                                                 Rank rank) const override;
   [[nodiscard]] int keep_recording(std::shared_ptr<const Recording> recording) override;
   [[nodiscard]] std::shared_ptr<const Recording> kept_recording(int number) const override;
+  void trace_operators(Nanoseconds duration) override;
   void drain(Nanoseconds deadline) override;
 
  private:
   Execution& execution_;
   std::mutex mutex_;  // guards all below
   std::optional<Nanoseconds> drain_until_;
+  std::optional<Nanoseconds> operators_until_;
+  std::shared_ptr<void> operators_;  // traced while it lives; may point nowhere
 };
 
 }  // namespace askos::dataflow

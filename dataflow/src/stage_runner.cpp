@@ -105,8 +105,9 @@ void StageRunner::interrupt() noexcept {
 Activation StageRunner::activate() {
   num_activations_.fetch_add(1, std::memory_order_relaxed);
   state_.store(RunState::kRunning);
-  ring_ = options_.ledger ? &execution_.trace().ring() : nullptr;
-  const telemetry::CurrentLedger account(options_.ledger ? &ledger_ : nullptr, ring_, index_);
+  const telemetry::CurrentLedger account(options_.ledger ? &ledger_ : nullptr,
+                                         options_.ledger ? &execution_.trace() : nullptr, index_);
+  ring_ = account.ring();
   lazy_ = false;
   int num_runs = 0;
   began_ = clock().now();

@@ -95,6 +95,10 @@ class KinetoWriter {
                         {"correlation", ++correlation_},
                         {"sequence", event->detail}};
         put(json);
+      } else if (event->kind == TraceKind::kOperator) {
+        Json json = slice("cpu_op", name, thread, when);
+        json["args"] = {{"External id", ++external_id_}};
+        put(json);
       } else {
         Json json = slice("user_annotation", name, thread, when);
         json["args"] = {{"sample", event->id}, {"count", event->detail}};
@@ -142,6 +146,7 @@ class KinetoWriter {
   std::ostream& out_;
   std::int64_t origin_ns_ = std::numeric_limits<std::int64_t>::max();
   std::uint64_t correlation_ = 0;
+  std::uint64_t external_id_ = 0;  // of operators, as PyTorch numbers them
   const char* separator_ = "\n";
 };
 

@@ -4,7 +4,7 @@
 // accesses without fences (Boehm, "Can seqlocks get along with programming language memory
 // models?", MSPC 2012).
 #include <askos/telemetry/ledger.hpp>
-#include <askos/telemetry/trace_ring.hpp>
+#include <askos/telemetry/trace_log.hpp>
 
 namespace askos::telemetry {
 namespace {
@@ -58,13 +58,17 @@ LedgerReading Ledger::read() const noexcept {
   return reading;
 }
 
-CurrentLedger::CurrentLedger(Ledger* ledger, TraceRing* ring, std::uint16_t stage) noexcept
+CurrentLedger::CurrentLedger(Ledger* ledger, TraceLog* log, std::uint16_t stage)
     : former_(current) {
-  current = {ledger, ring, stage};
+  current = {ledger, log, log == nullptr ? nullptr : &log->ring(), stage};
 }
 
 CurrentLedger::~CurrentLedger() {
   current = former_;
+}
+
+TraceRing* CurrentLedger::ring() noexcept {
+  return current.ring;
 }
 
 ScopedState::ScopedState(State state) noexcept : account_(current), state_(state) {
@@ -105,6 +109,12 @@ void record_collective(std::uint8_t operation,
                         .detail = sequence,
                         .id = group,
                         .duration = ended - began});
+}
+
+void record_operator(std::string_view name, std::uint64_t began, std::uint64_t ended) {
+  if (current.log != nullptr) {
+    current.log->record_operator(current.stage, name, began, ended);
+  }
 }
 
 }  // namespace askos::telemetry

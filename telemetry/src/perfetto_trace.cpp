@@ -223,6 +223,7 @@ class PerfettoWriter {
       case TraceKind::kWait: break;
       case TraceKind::kFailure: number("sample", about.id); break;
       case TraceKind::kCollective: number("sequence", about.detail); break;
+      case TraceKind::kOperator: break;
     }
   }
 

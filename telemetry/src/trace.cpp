@@ -26,11 +26,22 @@ void merge(Trace& into, const Trace& other) {
     edge.consumer += first_track;
     into.edges.push_back(std::move(edge));
   }
+  const auto first_operator = static_cast<std::uint32_t>(into.operators.size());
   for (TraceEvent event : other.events) {
     event.track = static_cast<std::uint16_t>(event.track + first_track);
+    if (event.kind == TraceKind::kOperator) event.detail += first_operator;
     into.events.push_back(event);
   }
   std::ranges::stable_sort(into.events, {}, &TraceEvent::end_ns);
+  into.operators.insert(into.operators.end(), other.operators.begin(), other.operators.end());
+  into.num_lost_operators += other.num_lost_operators;
+}
+
+void remove_operators(Trace& trace) {
+  std::erase_if(trace.events,
+                [](const TraceEvent& event) { return event.kind == TraceKind::kOperator; });
+  trace.operators.clear();
+  trace.num_lost_operators = 0;
 }
 
 std::string_view collective_name(std::uint8_t number) noexcept {

@@ -27,7 +27,9 @@ std::string to_json(const Trace& trace) {
               {"unix_offset_ns", trace.unix_offset_ns},
               {"tracks", std::move(tracks)},
               {"edges", std::move(edges)},
-              {"events", std::move(events)}}
+              {"events", std::move(events)},
+              {"operators", trace.operators},
+              {"lost_operators", trace.num_lost_operators}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -35,7 +37,9 @@ Trace trace_from_json(std::string_view text) {
   try {
     const json document = json::parse(text);
     Trace trace{.graph = document.at("graph").get<std::string>(),
-                .unix_offset_ns = document.at("unix_offset_ns").get<std::int64_t>()};
+                .unix_offset_ns = document.at("unix_offset_ns").get<std::int64_t>(),
+                .operators = document.at("operators").get<std::vector<std::string>>(),
+                .num_lost_operators = document.at("lost_operators").get<std::int64_t>()};
     for (const auto& track : document.at("tracks")) {
       trace.tracks.push_back({track.at("rank").get<int>(), track.at("name").get<std::string>()});
     }
@@ -49,8 +53,12 @@ Trace trace_from_json(std::string_view text) {
                               static_cast<TraceKind>(event.at(3).get<std::uint8_t>()),
                               event.at(4).get<std::uint8_t>(), event.at(5).get<std::uint32_t>(),
                               event.at(6).get<std::uint64_t>()});
-      if (trace.events.back().track >= trace.tracks.size()) {
+      const auto& last = trace.events.back();
+      if (last.track >= trace.tracks.size()) {
         throw Error(Errc::kInvalidInput, "event of a trace names no track");
+      }
+      if (last.kind == TraceKind::kOperator && last.detail >= trace.operators.size()) {
+        throw Error(Errc::kInvalidInput, "operator of a trace has no name");
       }
     }
     return trace;

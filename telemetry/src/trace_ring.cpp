@@ -42,9 +42,8 @@ TraceRecord TraceRing::copy(std::uint64_t index) const noexcept {
 }
 
 std::vector<TraceRecord> TraceRing::snapshot(std::uint64_t since) const {
-  const auto capacity = mask_ + 1;
   const auto end = written_.load(std::memory_order_acquire);
-  const auto begin = end > capacity ? end - capacity : 0;
+  const auto begin = end > capacity() ? end - capacity() : 0;
   std::vector<TraceRecord> records;
   auto index = end;
   for (int num_old = 0; index > begin && num_old < kOldInARow;) {
@@ -53,7 +52,7 @@ std::vector<TraceRecord> TraceRing::snapshot(std::uint64_t since) const {
     records.push_back(record);
   }
   const auto begun = begun_.load(std::memory_order_relaxed);
-  const auto first_kept = std::min(end, begun > capacity ? begun - capacity : 0);
+  const auto first_kept = std::min(end, begun > capacity() ? begun - capacity() : 0);
   if (first_kept > index) {
     records.resize(end - first_kept);
   }

@@ -87,6 +87,7 @@ std::string name_of(const TraceEvent& event, const Trace& trace) {
     case TraceKind::kWait: return std::string(to_string(static_cast<State>(event.flags)));
     case TraceKind::kFailure: return "failure";
     case TraceKind::kCollective: return std::string(collective_name(event.flags));
+    case TraceKind::kOperator: return trace.operators.at(event.detail);
   }
   return "unknown";
 }

@@ -25,7 +25,8 @@ struct Lane {
 /// Names a lane: `compute`, `compute: collectives`, `compute: collectives 2`.
 [[nodiscard]] std::string name_of(const Lane& lane, const Trace& trace);
 
-/// Names an event: the stage of a run, the state of a wait, the operation of a collective.
+/// Names an event: the stage of a run, the state of a wait, the operation of a collective, the
+/// operator.
 [[nodiscard]] std::string name_of(const TraceEvent& event, const Trace& trace);
 
 /// Numbers the arrows that begin or end at an event: for a run its sample on each edge of the

@@ -188,6 +188,11 @@ TEST_F(AskosTest, WritesATraceOfARunningGraph) {
   std::ifstream file(kineto);
   EXPECT_EQ(json::parse(file)["distributedInfo"]["rank"], 0);
 
+  const auto operators = run({"trace", "--operators", "1s", "-o", kineto});
+  EXPECT_EQ(operators.exit_code, 2);
+  EXPECT_EQ(operators.err,
+            "askos: error: graph runs no operators of a numeric library that could be traced\n");
+
   const auto nowhere = run({"trace", "-o", "/nowhere/x.json"});
   EXPECT_EQ(nowhere.exit_code, 6);
   EXPECT_EQ(nowhere.err, "askos: error: cannot write the trace: file=/nowhere/x.json\n");

@@ -28,11 +28,33 @@ def check_kineto(folder, figures):
     # The tool's pandas wants what newer ones refuse; a warning is not our finding.
     pandas.set_option("future.no_silent_downcasting", True)
     files = {rank: str(folder / f"t.rank{rank}.json") for rank in range(2)}
-    overlap = TraceAnalysis(trace_files=files).get_comm_comp_overlap(visualize=False)
+    analysis = TraceAnalysis(trace_files=files)
+    overlap = analysis.get_comm_comp_overlap(visualize=False)
     for rank, percentage in zip(overlap["rank"], overlap["comp_comm_overlap_pctg"]):
         ours = 100 * figures[rank]["fraction"]
         print(f"rank {rank}: HolisticTraceAnalysis {percentage:.2f} %, askos {ours:.2f} %")
         assert abs(percentage - ours) <= 100 * TOLERANCE, (percentage, ours)
+    check_operators(analysis.t)
+
+
+def check_operators(trace):
+    """The tool finds operators, and around each a run of its stage, but for those of a run that goes on."""
+    symbols = trace.symbol_table.get_sym_table()
+    for rank in range(2):
+        table = trace.get_trace(rank)
+        table = table.assign(end=table["ts"] + table["dur"], kind=table["cat"].map(lambda number: symbols[number]),
+                             title=table["name"].map(lambda number: symbols[number]))
+        num_operators, num_within = 0, 0
+        for _, thread in table.groupby("tid"):
+            runs = thread[(thread["kind"] == "user_annotation") & ~thread["title"].str.startswith("wait.")]
+            operators = thread[(thread["kind"] == "cpu_op") & (thread["ts"] >= runs["ts"].min())
+                               & (thread["end"] <= runs["end"].max())]
+            num_operators += len(operators)
+            num_within += sum(((runs["ts"] <= ts) & (runs["end"] >= end)).any()
+                              for ts, end in zip(operators["ts"], operators["end"]))
+        print(f"rank {rank}: {num_operators} operators, {num_within} of them within runs")
+        assert 0 < num_operators == num_within
+        assert (table["title"] == "aten::linear").any()
 
 
 def packets_of(file):
@@ -67,7 +89,7 @@ def check_perfetto(file, num_events):
     size = file.stat().st_size
     print(f"Perfetto: {sum(busiest.values())} slices on {len(tracks)} tracks, {shared} collectives joined "
           f"between ranks; {size} bytes, {size / num_events:.1f} per event")
-    assert shared > 0 and busiest["compute"] > 0 and busiest["all_reduce"] > 0
+    assert shared > 0 and min(busiest[name] for name in ("compute", "all_reduce", "aten::linear")) > 0
     assert size <= 12 * num_events
 
 
@@ -78,8 +100,10 @@ def main():
         with running.background(ASKOS, "train", EXAMPLES / "storm/train.toml", "--ranks", "2", "--set", f"data.file={data}",
                                 "--set", f"run.folder={folder / 'run'}", "--set", "training.steps=100000"):
             running.await_graph(ASKOS, "train", packets=4)
-            kineto = json.loads(running.run(ASKOS, "trace", "--last", "10s", "-o", folder / "t.json", "--json"))
-            perfetto = json.loads(running.run(ASKOS, "trace", "--last", "10s", "-o", folder / "t.pftrace", "--json"))
+            kineto = json.loads(running.run(ASKOS, "trace", "--operators", "2s", "--last", "10s", "-o", folder / "t.json",
+                                            "--json"))
+            perfetto = json.loads(running.run(ASKOS, "trace", "--operators", "1s", "--last", "10s",
+                                              "-o", folder / "t.pftrace", "--json"))
         check_kineto(folder, kineto["overlap"])
         check_perfetto(folder / "t.pftrace", perfetto["events"])
     print("1 passed, 0 failed")

@@ -118,12 +118,12 @@ TEST(RecordedCalls, AnotherCollectiveIsRefusedWithBothNames) {
 
 TEST(RecordedCalls, AreInTheTraceOnce) {
   telemetry::TraceLog log{16};
-  const telemetry::CurrentLedger current{nullptr, &log.ring(), 0};
+  const telemetry::CurrentLedger current{nullptr, &log, 0};
   auto group = make_local_group(1);
   const auto alone = record_calls(std::move(group[0]), std::make_shared<CallRecorder>());
   double value = 1;
   alone->all_reduce({&value, 1, DType::kFloat64})->wait();
-  const auto events = log.events();
+  const auto events = log.read().events;
   EXPECT_EQ(
       std::ranges::count(events, telemetry::TraceKind::kCollective, &telemetry::TraceEvent::kind),
       1);

@@ -33,11 +33,11 @@ class TracedCalls : public ::testing::Test {
     return TracedCall(CallKind::kAllReduce, "g", 5)
         .follow(std::make_unique<CountedWork>(calls_, finished));
   }
-  std::vector<telemetry::TraceEvent> events() { return log_.events(); }
+  std::vector<telemetry::TraceEvent> events() { return log_.read().events; }
 
   Calls calls_;
   telemetry::TraceLog log_{16};
-  telemetry::CurrentLedger current_{nullptr, &log_.ring(), 3};
+  telemetry::CurrentLedger current_{nullptr, &log_, 3};
 };
 
 TEST_F(TracedCalls, AreRecordedOnceHoweverOftenTheyAreWaitedFor) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -33,14 +34,15 @@ bool comes_true(const std::function<bool()>& holds) {
 }
 
 /// A session of rank `rank` that runs until it is drained.
-std::unique_ptr<Session> endless(int rank) {
+std::unique_ptr<Session> endless(int rank, OperatorTracing trace_operators = {}) {
   Graph graph("endless");
   auto& source = graph.add<synthetic::Source>("source", synthetic::SourceOptions{.interval = 1ms});
   auto& sink = graph.add<synthetic::Sink>("sink", synthetic::SinkOptions{});
   graph.connect(source.out, sink.in);
   std::vector<Graph> one;
   one.push_back(std::move(graph));
-  return start(Plan(std::move(one), {}, Rank{rank}));
+  return start(Plan(std::move(one), {}, Rank{rank}),
+               {.trace_operators = std::move(trace_operators)});
 }
 
 TEST(ControlNetwork, ShowsTheStagesOfAllProcesses) {
@@ -83,6 +85,29 @@ TEST(ControlNetwork, ShowsTheStagesOfAllProcesses) {
     const auto answer = ask_json(R"({"verb":"why","stage":"sink"})").at("text").get<std::string>();
     return ::testing::Matches(ContainsRegex("sink@[012] waited"))(answer);
   }));
+}
+
+TEST(ControlNetwork, TracesTheOperatorsOfAllProcessesAndNoLongerThanAsked) {
+  const auto folder =
+      std::filesystem::path(::testing::TempDir()) / ("operators-" + std::to_string(::getpid()));
+  const auto hub = std::make_shared<ControlHub>("127.0.0.1", 1, 1ms);
+  ControlMember second(hub->address(), 1);
+  std::atomic<int> num_begun{0};
+  std::atomic<int> num_on{0};
+  const auto switch_on = [&] {
+    ++num_begun;
+    ++num_on;
+    return std::shared_ptr<void>(nullptr, [&](void*) { --num_on; });
+  };
+  const auto own = endless(0, switch_on);
+  const auto other = endless(1, switch_on);
+  const auto shown = second.attach(*other);
+  const Inspector inspector({.folder = folder, .peers = hub});
+  const auto attachment = inspector.attach(*own);
+  const auto answer = ask(inspector.socket(), R"({"verb":"trace_operators","for_s":0.001})");
+  EXPECT_TRUE(Json::parse(answer).at("ok")) << answer;
+  EXPECT_EQ(num_begun, 2);
+  EXPECT_TRUE(comes_true([&] { return num_on == 0; }));
 }
 
 TEST(ControlNetwork, TakesNobodyInWithoutTheToken) {

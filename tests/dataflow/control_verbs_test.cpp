@@ -98,7 +98,7 @@ TEST_F(ControlVerbs, SayWhatIsWrong) {
 
 TEST_F(ControlVerbs, AreRefusedByAnInspectorThatIsReadOnly) {
   const InspectorRights rights{.read_only = true};
-  for (const std::string verb : {"pause", "resume", "step", "drain"}) {
+  for (const std::string verb : {"pause", "resume", "step", "drain", "trace_operators"}) {
     EXPECT_EQ(refusal({{"verb", verb}}, rights),
               "process may be looked at but not changed: verb=" + verb);
   }
@@ -130,6 +130,37 @@ TEST_F(ControlVerbs, DrainThatMissesItsDeadlineIsGivenUp) {
   EXPECT_EQ(outcome->failure->error.text(), "drain missed its deadline");
 }
 
+TEST_F(ControlVerbs, TraceOperatorsForAWhile) {
+  EXPECT_EQ(refusal({{"verb", "trace_operators"}}),
+            "graph runs no operators of a numeric library that could be traced");
+
+  std::weak_ptr<void> switched_on;
+  Graph graph("chain");
+  auto& source = graph.add<synthetic::Source>("source", synthetic::SourceOptions{});
+  graph.connect(source.out, graph.add<synthetic::Sink>("sink", synthetic::SinkOptions{}).in);
+  const auto session =
+      start(Plan(std::move(graph)), {.kind = EngineKind::kSerial, .trace_operators = [&] {
+                                       auto guard = std::make_shared<int>();
+                                       switched_on = guard;
+                                       return guard;
+                                     }});
+  sessions_ = {{.number = 1, .session = session.get(), .history = {}}};
+  const auto is_on = [&] {
+    (void)session->control().tend();
+    return !switched_on.expired();
+  };
+  EXPECT_FALSE(is_on());
+  EXPECT_EQ(ask({{"verb", "trace_operators"}, {"for_s", 50}})["result"]["for_s"], 50);
+  EXPECT_TRUE(is_on());
+  (void)ask({{"verb", "trace_operators"}, {"for_s", 0}});
+  EXPECT_FALSE(is_on());
+  (void)ask({{"verb", "trace_operators"}, {"for_s", 1e-9}});
+  EXPECT_FALSE(is_on()) << "nobody has to switch it off";
+  EXPECT_EQ(refusal({{"verb", "trace_operators"}, {"for_s", 61}}),
+            "operators are traced for a while only: expected='at most 1 min', found='61 s'");
+  session->stop();
+}
+
 /// Requests that make sense, for the mutations to start from.
 std::vector<std::string> sensible_requests() {
   std::vector<std::string> requests;
@@ -143,6 +174,8 @@ std::vector<std::string> sensible_requests() {
            json{{"verb", "pause"}, {"stage", "slow"}, {"debugger", "me"}, {"lease_s", 1}},
            json{{"verb", "step"}, {"count", 3}, {"take_over", true}},
            json{{"verb", "resume"}, {"debugger", "me"}},
+           json{{"verb", "trace"}, {"last_ms", 5}, {"operators", true}},
+           json{{"verb", "trace_operators"}, {"for_s", 1}},
        }) {
     requests.push_back(request.dump());
   }

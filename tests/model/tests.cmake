@@ -6,6 +6,9 @@ foreach(test IN ITEMS attention ensemble_training features graph loss memory_pla
     ASKOS_PARITY_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/parity")
 endforeach()
 
+askos_add_test(model/operator_tracing_test PCH_FROM askos_model
+  LIBRARIES askos::model askos::telemetry)
+
 askos_add_test(model/layouts_test PCH_FROM askos_model LABELS slow TIMEOUT 1200
   LIBRARIES askos_parity)
 target_compile_definitions(model_layouts_test PRIVATE

@@ -44,6 +44,14 @@ TraceEvent collective(int track, std::int64_t start, std::int64_t end, std::uint
           .id = 99};
 }
 
+TraceEvent operation(int track, std::int64_t start, std::int64_t end, std::uint32_t name) {
+  return {.start_ns = start,
+          .duration_ns = end - start,
+          .track = static_cast<std::uint16_t>(track),
+          .kind = TraceKind::kOperator,
+          .detail = name};
+}
+
 /// Two ranks of read > compute. On rank 0 a collective of 100 ns is waited for in its last 60.
 Trace two_ranks() {
   return {.graph = "pair",
@@ -54,6 +62,16 @@ Trace two_ranks() {
                      wait(1, 900, 1100, State::kWaitInput), wait(1, 1240, 1300, State::kWaitComm),
                      collective(1, 1200, 1300, 0), collective(3, 1250, 1300, 0),
                      run(1, 1100, 1400, 1), run(3, 1100, 1400, 1)}};
+}
+
+/// With operators in the run of compute on rank 0, one of them within another.
+Trace with_operators() {
+  Trace trace = two_ranks();
+  trace.operators = {"aten::addmm", "aten::linear"};
+  const std::vector<TraceEvent> more{operation(1, 1120, 1180, 0), operation(1, 1110, 1200, 1)};
+  trace.events.insert(trace.events.end() - 2, more.begin(), more.end());
+  trace.num_lost_operators = 7;
+  return trace;
 }
 
 /// Inflates the packets of a Perfetto file into one message.
@@ -91,13 +109,15 @@ TEST(Overlap, LeavesWaitsOutOfWhatAStageWasBusy) {
 }
 
 TEST(TraceJson, ComesBackAsItWas) {
-  const Trace trace = two_ranks();
+  const Trace trace = with_operators();
   const Trace back = trace_from_json(to_json(trace));
   EXPECT_EQ(back.graph, trace.graph);
   EXPECT_EQ(back.unix_offset_ns, trace.unix_offset_ns);
   EXPECT_EQ(back.tracks, trace.tracks);
   EXPECT_EQ(back.edges, trace.edges);
   EXPECT_EQ(back.events, trace.events);
+  EXPECT_EQ(back.operators, trace.operators);
+  EXPECT_EQ(back.num_lost_operators, 7);
   EXPECT_THROW((void)trace_from_json("{}"), Error);
   EXPECT_THROW((void)trace_from_json("nonsense"), Error);
 }
@@ -110,9 +130,35 @@ TEST(Trace, MergesTheRanksOfAnotherProcess) {
   EXPECT_EQ(trace.tracks.at(trace.events.front().track).name, "read");
 }
 
+TEST(TraceJson, IsNoneIfAnOperatorHasNoName) {
+  Trace trace = with_operators();
+  trace.operators.pop_back();
+  EXPECT_THROW((void)trace_from_json(to_json(trace)), Error);
+}
+
+TEST(Trace, MergesTheOperatorsOfAnotherProcess) {
+  Trace trace{.graph = "pair",
+              .tracks = {{2, "compute"}},
+              .events = {operation(0, 1, 2, 0)},
+              .operators = {"aten::mul"},
+              .num_lost_operators = 1};
+  merge(trace, with_operators());
+  std::vector<std::string> names;
+  for (const auto& event : trace.events) {
+    if (event.kind == TraceKind::kOperator) names.push_back(trace.operators.at(event.detail));
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"aten::mul", "aten::addmm", "aten::linear"}));
+  EXPECT_EQ(trace.num_lost_operators, 8);
+  remove_operators(trace);
+  Trace without{.graph = "pair", .tracks = {{2, "compute"}}};
+  merge(without, two_ranks());
+  EXPECT_EQ(trace.events, without.events);
+  EXPECT_TRUE(trace.operators.empty());
+}
+
 TEST(PerfettoTrace, BeginsAndEndsEverySliceInTheOrderOfTime) {
   std::ostringstream out;
-  write_perfetto(two_ranks(), out);
+  write_perfetto(with_operators(), out);
   const std::string packets = inflate_packets(out.str());
   protozero::pbf_reader trace(packets);
   std::map<std::uint64_t, int> open;  // by track
@@ -146,7 +192,7 @@ TEST(PerfettoTrace, BeginsAndEndsEverySliceInTheOrderOfTime) {
     }
   }
   EXPECT_EQ(num_tracks, 2 + 4 + 2);  // ranks, stages, their collectives
-  EXPECT_EQ(num_slices, 8);
+  EXPECT_EQ(num_slices, 8 + 2);
   for (const auto& [track, depth] : open) EXPECT_EQ(depth, 0) << track;
   EXPECT_EQ(flows.size(), 3U);  // a sample on each rank's edge, a collective between the ranks
   for (const auto& [flow, ends] : flows) EXPECT_EQ(ends, 2) << flow;
@@ -183,6 +229,29 @@ TEST(KinetoTrace, IsOneRanksKernelsOnStreams) {
   }
   EXPECT_NEAR(busy, 0.34, 1e-9);  // microseconds
   EXPECT_NEAR(communication, 0.1, 1e-9);
+}
+
+TEST(KinetoTrace, HasOperatorsWithinTheRunOfTheirStage) {
+  std::ostringstream out;
+  write_kineto(with_operators(), 0, out);
+  const auto trace = nlohmann::json::parse(out.str());
+  std::vector<nlohmann::json> stack;
+  for (const auto& event : trace["traceEvents"]) {
+    const bool is_run = event.value("cat", "") == "user_annotation" && event["name"] == "compute";
+    if (is_run || event.value("cat", "") == "cpu_op") stack.push_back(event);
+  }
+  ASSERT_EQ(stack.size(), 3U);
+  EXPECT_EQ(stack[0]["name"], "compute");
+  EXPECT_EQ(stack[1]["name"], "aten::linear");
+  EXPECT_EQ(stack[2]["name"], "aten::addmm");
+  for (std::size_t i = 1; i < stack.size(); ++i) {
+    const auto end = [](const auto& event) {
+      return event["ts"].template get<double>() + event["dur"].template get<double>();
+    };
+    EXPECT_EQ(stack[i]["tid"], stack[0]["tid"]);
+    EXPECT_GE(stack[i]["ts"], stack[i - 1]["ts"]);
+    EXPECT_LE(end(stack[i]), end(stack[i - 1]));
+  }
 }
 
 class TraceFiles : public ::testing::Test {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace askos::telemetry {
@@ -73,8 +74,63 @@ TEST(TraceLog, SortsTheRecordsOfAllThreads) {
   std::thread([&] { record(2); }).join();
   record(4);
   std::vector<std::uint64_t> ids;
-  for (const auto& event : log.events()) ids.push_back(event.id);
+  for (const auto& event : log.read().events) ids.push_back(event.id);
   EXPECT_EQ(ids, (std::vector<std::uint64_t>{2, 3, 4}));
+}
+
+/// Records `count` operators of a nanosecond or so each, called `name`.
+void record_operators(const char* name, int count) {
+  for (int i = 0; i < count; ++i) {
+    const auto began = ticks();
+    record_operator(name, began, ticks());
+  }
+}
+
+TEST(TraceLog, KeepsOperatorsFromPushingOutAnythingElse) {
+  TraceLog log(16, 16);
+  const CurrentLedger current(nullptr, &log, 5);
+  log.ring().record({.end = ticks(), .stage = 5, .detail = 1});
+  record_operators("aten::mul", 10);
+  log.begin_operators();  // what was recorded before is not counted as lost
+  record_operators("aten::add", 20);
+  const auto contents = log.read();
+  EXPECT_EQ(contents.events.size(), 1U + 16U);
+  EXPECT_EQ(contents.events.front().kind, TraceKind::kRun);
+  EXPECT_EQ(contents.num_lost_operators, 4);
+  const auto& last = contents.events.back();
+  EXPECT_EQ(last.kind, TraceKind::kOperator);
+  EXPECT_EQ(last.track, 5);
+  EXPECT_EQ(contents.operators.at(last.detail), "aten::add");
+}
+
+TEST(TraceLog, NamesOperatorsOfAllThreadsOnce) {
+  TraceLog log(16);
+  const auto work = [&] {
+    const CurrentLedger current(nullptr, &log);
+    record_operators("aten::mul", 2);
+  };
+  work();
+  std::thread(work).join();
+  record_operators("aten::add", 1);  // of no stage
+  const auto contents = log.read();
+  EXPECT_EQ(contents.operators, std::vector<std::string>{"aten::mul"});
+  EXPECT_EQ(contents.events.size(), 4U);
+  EXPECT_TRUE(std::ranges::is_sorted(contents.events, {}, &TraceEvent::end_ns));
+}
+
+TEST(TraceLog, LetsNestWhatNested) {
+  TraceLog log(16);
+  const CurrentLedger current(nullptr, &log);
+  const auto began = ticks();
+  record_operators("aten::add", 3);
+  const auto ended = ticks();
+  log.ring().record({.end = ended, .duration = ended - began});
+  const auto events = log.read().events;
+  ASSERT_EQ(events.size(), 4U);
+  for (const auto& event : events) {
+    EXPECT_GE(event.start_ns, events.back().start_ns);
+    EXPECT_LE(event.end_ns(), events.back().end_ns());
+  }
 }
 
 TEST(TraceLog, TellsTimesOfTheSteadyClock) {
@@ -84,24 +140,24 @@ TEST(TraceLog, TellsTimesOfTheSteadyClock) {
   for (int i = 0; i < 1000; ++i) (void)ticks();
   const auto end = ticks();
   log.ring().record({.end = end, .duration = end - begin});
-  const auto events = log.events(before);
+  const auto events = log.read(before).events;
   ASSERT_EQ(events.size(), 1U);
   EXPECT_GE(events[0].start_ns, before.count());
   EXPECT_GT(events[0].duration_ns, 0);
   // Ticks are told from the steady clock by what passed since the log was made: a microsecond of
   // error in either reading.
   EXPECT_LE(events[0].end_ns(), steady_clock().now().count() + 1000);
-  EXPECT_TRUE(log.events(steady_clock().now() + std::chrono::hours(1)).empty());
+  EXPECT_TRUE(log.read(steady_clock().now() + std::chrono::hours(1)).events.empty());
 }
 
 TEST(ScopedState, RecordsItsTimeAsAWaitOfTheStage) {
   TraceLog log(16);
   {
-    const CurrentLedger current(nullptr, &log.ring(), 7);
+    const CurrentLedger current(nullptr, &log, 7);
     const ScopedState wait(State::kWaitIo);
   }
   const ScopedState nowhere(State::kWaitIo);
-  const auto events = log.events();
+  const auto events = log.read().events;
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].track, 7);
   EXPECT_EQ(events[0].kind, TraceKind::kWait);

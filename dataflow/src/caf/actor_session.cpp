@@ -38,8 +38,10 @@ void init_caf_once() {
 /// Everything that must stay while a stage still runs; the members end in reverse order.
 struct Engine {
   Engine(Plan plan, Clock& clock, const EngineOptions& options)
-      : execution(Execution::make(
-            std::move(plan), clock, {.ledger = options.ledger, .paused = options.paused})),
+      : execution(Execution::make(std::move(plan),
+                                  clock,
+                                  {.ledger = options.ledger, .paused = options.paused},
+                                  options.trace_operators)),
         config(make_config(options.num_threads)),
         system(config),
         actors(system, execution) {

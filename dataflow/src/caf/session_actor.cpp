@@ -97,9 +97,10 @@ void init_caf_types() {
 
 caf::actor spawn_session(caf::actor_system& system, Plan plan, const EngineOptions& options) {
   auto& clock = options.clock != nullptr ? *options.clock : steady_clock();
-  return system.spawn(session_actor,
-                      Execution::make(std::move(plan), clock,
-                                      {.ledger = options.ledger, .paused = options.paused}));
+  return system.spawn(
+      session_actor,
+      Execution::make(std::move(plan), clock, {.ledger = options.ledger, .paused = options.paused},
+                      options.trace_operators));
 }
 
 }  // namespace askos::dataflow

@@ -120,8 +120,9 @@ class Control {
   /// Blocks until the hold is paused or over, or `deadline` has passed; returns which. On the
   /// serial engine another thread must run the graph meanwhile.
   [[nodiscard]] virtual HoldStatus wait_for_hold(Nanoseconds deadline) = 0;
-  /// Ends a hold whose lease has run out, and drives one on that is on its way; returns whether
-  /// there is such a one. Whoever grants leases calls it from time to time; inspectors do.
+  /// Ends what has run out of time, as the lease of a hold, and drives a hold on that is on its
+  /// way; returns whether there is such a one. Whoever grants leases calls it from time to time;
+  /// inspectors do.
   virtual bool tend() = 0;
 
   /// Looks at the packets that wait on an edge; no stage is held up for longer than copying their
@@ -177,6 +178,11 @@ class Control {
   [[nodiscard]] virtual int keep_recording(std::shared_ptr<const Recording> recording) = 0;
   /// Throws `Errc::kNotFound` if it is not kept any more.
   [[nodiscard]] virtual std::shared_ptr<const Recording> kept_recording(int number) const = 0;
+
+  /// Has the operators of the stages' numeric library in the trace for so long from now on; zero:
+  /// no longer. What ends it on time is `tend`. Throws `Errc::kUsage` if the session was given no
+  /// `EngineOptions::trace_operators`, or for more than a minute.
+  virtual void trace_operators(Nanoseconds duration) = 0;
 
   /// Ends a hold and drains the session. After `deadline` the rest is dropped, at the next `tend`.
   virtual void drain(Nanoseconds deadline) = 0;

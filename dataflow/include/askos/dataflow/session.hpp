@@ -7,10 +7,15 @@
 #include <askos/dataflow/status.hpp>
 #include <askos/telemetry/trace.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 
 namespace askos::dataflow {
+
+/// Has the operators of a numeric library recorded in the traces of the stages that run them, as
+/// long as what it returns lives.
+using OperatorTracing = std::function<std::shared_ptr<void>()>;
 
 enum class EngineKind {
   kActor,   ///< CAF actors: shared stages on its scheduler, dedicated ones on threads of their own
@@ -23,6 +28,7 @@ struct EngineOptions {
   bool ledger = true;      ///< account and trace every stage (switch off to measure its cost)
   Clock* clock = nullptr;  ///< nullptr: `steady_clock()`
   bool paused = false;     ///< begins held, in the name of `kAnyDebugger`: no stage has started
+  OperatorTracing trace_operators{};  ///< for `Control::trace_operators`; none: it refuses
 };
 
 /// A plan under way. Several sessions can run in one process; all calls are thread-safe.
@@ -45,7 +51,7 @@ class Session {
   [[nodiscard]] virtual SessionStatus status() const = 0;
 
   /// Copies what the trace rings still hold of the time after `since` (steady clock), a track per
-  /// stage and rank; `askos/telemetry/trace_files.hpp` writes it. Touches no stage.
+  /// stage and rank, with operators; `askos/telemetry/trace_files.hpp` writes it. Touches no stage.
   [[nodiscard]] virtual telemetry::Trace trace(Nanoseconds since = Nanoseconds::min()) const = 0;
 
   [[nodiscard]] virtual const Plan& plan() const noexcept = 0;

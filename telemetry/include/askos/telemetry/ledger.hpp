@@ -77,23 +77,26 @@ class Ledger {
   std::array<std::atomic<std::int64_t>, kNumStates> times_{};
 };
 
+class TraceLog;
 class TraceRing;
 
-/// Makes `ledger` the account of whatever the calling thread does, until the guard dies, and `ring`
+/// Makes `ledger` the account of whatever the calling thread does, until the guard dies, and `log`
 /// the place of its events, under the number `stage`. The engine does this around a stage's
 /// handler; `nullptr` switches accounting or tracing off.
 class CurrentLedger {
  public:
-  explicit CurrentLedger(Ledger* ledger,
-                         TraceRing* ring = nullptr,
-                         std::uint16_t stage = 0) noexcept;
+  explicit CurrentLedger(Ledger* ledger, TraceLog* log = nullptr, std::uint16_t stage = 0);
   ~CurrentLedger();
   CurrentLedger(const CurrentLedger&) = delete;
   CurrentLedger& operator=(const CurrentLedger&) = delete;
 
+  /// The calling thread's ring in the log.
+  [[nodiscard]] static TraceRing* ring() noexcept;
+
   struct Account {
     Ledger* ledger = nullptr;
-    TraceRing* ring = nullptr;
+    TraceLog* log = nullptr;
+    TraceRing* ring = nullptr;  ///< of the thread, in `log`
     std::uint16_t stage = 0;
   };
 
@@ -125,5 +128,9 @@ void record_collective(std::uint8_t operation,
                        std::uint32_t sequence,
                        std::uint64_t began,
                        std::uint64_t ended) noexcept;
+
+/// Records an operator of a numeric library that the calling thread's stage has run between two
+/// ticks, if it has an account.
+void record_operator(std::string_view name, std::uint64_t began, std::uint64_t ended);
 
 }  // namespace askos::telemetry

@@ -36,7 +36,7 @@ struct TraceEvent {
   std::uint16_t track = 0;
   TraceKind kind = TraceKind::kRun;
   std::uint8_t flags = 0;    ///< by kind, as in `TraceRecord`
-  std::uint32_t detail = 0;  ///< by kind, as in `TraceRecord`
+  std::uint32_t detail = 0;  ///< by kind, as in `TraceRecord`; of an operator, its name in `Trace`
   std::uint64_t id = 0;      ///< sample of a run; group of a collective
 
   [[nodiscard]] std::int64_t end_ns() const noexcept { return start_ns + duration_ns; }
@@ -49,7 +49,9 @@ struct Trace {
   std::int64_t unix_offset_ns = 0;  ///< adding it to an event's time gives that since 1970
   std::vector<TraceTrack> tracks{};
   std::vector<TraceEdge> edges{};
-  std::vector<TraceEvent> events{};  ///< in order of their ends
+  std::vector<TraceEvent> events{};      ///< in order of their ends
+  std::vector<std::string> operators{};  ///< their names, by `TraceEvent::detail`
+  std::int64_t num_lost_operators = 0;   ///< pushed out of the rings by newer ones
 
   /// Lists the ranks of its tracks, ascending, each once.
   [[nodiscard]] std::vector<int> ranks() const;
@@ -57,6 +59,9 @@ struct Trace {
 
 /// Appends another process's trace of the same graph. Its ranks must be others.
 void merge(Trace& into, const Trace& other);
+
+/// Takes the operators out, with their names.
+void remove_operators(Trace& trace);
 
 /// Names a collective by its number in `TraceEvent::flags`, as in comm: `all_reduce`, ….
 [[nodiscard]] std::string_view collective_name(std::uint8_t number) noexcept;

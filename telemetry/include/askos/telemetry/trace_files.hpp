@@ -17,6 +17,7 @@ void write_perfetto(const Trace& trace, std::ostream& out);
 /// Writes one rank of a trace as PyTorch's profiler (Kineto) does, for HolisticTraceAnalysis: what
 /// a stage computes is a kernel on the stream of that stage, a collective one named
 /// `nccl…Kernel_all_reduce`, by which that tool knows communication, whatever the backend.
+/// Operators are what they are there, `cpu_op`.
 void write_kineto(const Trace& trace, int rank, std::ostream& out);
 
 /// Writes a trace by the extension of `path`: `.pftrace` for Perfetto; `.json` for Kineto, with

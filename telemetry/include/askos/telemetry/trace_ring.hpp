@@ -34,6 +34,7 @@ enum class TraceKind : std::uint8_t {
   /// a collective of a stage, from entering it until it was complete; `flags` is its operation (see
   /// `collective_name`), `id` its group, `detail` its place in the group's order
   kCollective,
+  kOperator,  ///< an operator of a numeric library within a run; `detail` is the number of its name
 };
 
 /// One event of a stage, 32 bytes.
@@ -66,6 +67,7 @@ class TraceRing {
   [[nodiscard]] std::uint64_t num_recorded() const noexcept {
     return written_.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return mask_ + 1; }
 
  private:
   using Slot = std::array<std::atomic<std::uint64_t>, 4>;
