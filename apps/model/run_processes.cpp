@@ -113,7 +113,11 @@ std::shared_ptr<const actors::ProcessPlace> RunProcesses::begin(const actors::Ru
 }
 
 std::shared_ptr<void> RunProcesses::show(const dataflow::Session& session) {
-  return control_->attach(session);
+  std::shared_ptr<void> shown;
+  if (!is_first()) shown = control_->attach(session);
+  settle([] {});
+  if (is_first()) shown = control_->attach(session);
+  return shown;
 }
 
 }  // namespace askos::apps

@@ -42,7 +42,8 @@ class RunProcesses {
   /// run; nothing if it is alone.
   [[nodiscard]] std::shared_ptr<const actors::ProcessPlace> begin(const actors::RunConfig& config);
 
-  /// Shows a session as long as what is returned lives; after `begin`.
+  /// Shows a session as long as what is returned lives; after `begin`. Collective: the first
+  /// process, which answers for all, shows it when all others do.
   [[nodiscard]] std::shared_ptr<void> show(const dataflow::Session& session);
 
  private:

@@ -168,10 +168,6 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
   std::map<std::string, int> record;
   std::optional<TimeLimit> limit;
   processes.settle([&] {
-    if (options.paused && processes.are_several()) {
-      throw Error(Errc::kUsage, "--paused holds the ranks of one process only")
-          .with("processes", processes.size());
-    }
     if (options.fresh && options.resume != "auto") {
       throw Error(Errc::kUsage, "--fresh and --resume exclude each other")
           .with("--resume", options.resume);

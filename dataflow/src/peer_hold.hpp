@@ -37,9 +37,12 @@ std::vector<Json> ask_peers(const PeerSessions& peers,
 /// Of the inspector's thread.
 class PeerHold {
  public:
-  /// Of session `session`, which is `own` in this process.
+  /// Of session `session`, which is `own` in this process. If that began held, so did the others.
   PeerHold(int session, Control& own, const PeerSessions& peers)
-      : session_(session), own_(own), peers_(peers) {}
+      : session_(session),
+        own_(own),
+        peers_(peers),
+        active_(own.hold().state != HoldState::kRunning) {}
 
   /// Passes an order on that this process has taken: pause, step or resume. A pause that another
   /// process refuses is taken back everywhere.
@@ -60,7 +63,7 @@ class PeerHold {
   const int session_;
   Control& own_;
   const PeerSessions& peers_;
-  bool active_ = false;                    // somebody holds the processes through this one
+  bool active_;                            // somebody holds the processes through this one
   HoldState state_ = HoldState::kPausing;  // then: of all, when they were asked last
   Nanoseconds renewed_{};
 };

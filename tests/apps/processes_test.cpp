@@ -205,6 +205,31 @@ TEST_F(Processes, ArePausedAndSteppedTogether) {
   EXPECT_EQ(losses("held", kMany), losses("whole", kMany));
 }
 
+TEST_F(Processes, BeginHeldTogether) {
+  ASSERT_EQ(askos(launched(2, training("whole"))).exit_code, 0);
+  auto words = training("held");
+  words.emplace_back("--paused");
+  Program program(ASKOS_PROGRAM, launched(2, words), folder_.path());
+  const auto debug = [&](std::vector<std::string> command) {
+    command.insert(command.end(), {"--graph", "train", "--json"});
+    return askos(command);
+  };
+  // A graph that is shown stands held from its first moment on, so the first answer is to be right.
+  const auto until = std::chrono::steady_clock::now() + kDeadline;
+  auto hold = debug({"hold"});
+  while (hold.exit_code != 0 && std::chrono::steady_clock::now() < until) hold = debug({"hold"});
+  EXPECT_EQ(runs_of_compute(hold), (std::vector<std::int64_t>{0, 0}));
+  const auto set = debug({"set", "compute", "learning_rate", "1e-6"});
+  EXPECT_EQ(set.exit_code, 0) << set.err;
+  const auto stepped = debug({"step", "3", "--wait", "50 s"});
+  EXPECT_EQ(runs_of_compute(stepped), (std::vector<std::int64_t>{3, 3})) << stepped.err;
+  EXPECT_EQ(debug({"resume"}).exit_code, 0);
+  const auto ended = program.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(losses("held").front(), losses("whole").front());
+  EXPECT_NE(losses("held").back(), losses("whole").back()) << "nothing was set";
+}
+
 TEST_F(Processes, StopTogetherAndGoOnToTheSameLosses) {
   ASSERT_EQ(askos(launched(2, training("whole"))).exit_code, 0);
   Program program(ASKOS_PROGRAM, launched(2, training("parts")), folder_.path());

@@ -114,7 +114,7 @@ class OffsetMeet final : public Stage {
 
 class PeerHoldTest : public ::testing::Test {
  protected:
-  PeerHoldTest() {
+  explicit PeerHoldTest(bool paused = false) {
     for (int rank = 0; rank < kRanks; ++rank) {
       Graph graph("meeting");
       auto& count = graph.add<test::Count>("count", 1'000'000'000);
@@ -124,14 +124,12 @@ class PeerHoldTest : public ::testing::Test {
       graph.connect(meet.out, keep.in);
       std::vector<Graph> one;
       one.push_back(std::move(graph));
-      sessions_.push_back(start(Plan(std::move(one), {}, Rank{rank})));
-      if (rank == 0) {
-        attachment_ = inspector_.attach(*sessions_[0]);
-      } else {
-        members_.push_back(std::make_unique<ControlMember>(hub_->address(), rank));
-        shown_.push_back(members_.back()->attach(*sessions_.back()));
-      }
+      sessions_.push_back(start(Plan(std::move(one), {}, Rank{rank}), {.paused = paused}));
+      if (rank == 0) continue;
+      members_.push_back(std::make_unique<ControlMember>(hub_->address(), rank));
+      shown_.push_back(members_.back()->attach(*sessions_.back()));
     }
+    attachment_ = inspector_.attach(*sessions_.front());
   }
   ~PeerHoldTest() override {
     for (const auto& session : sessions_) session->stop();
@@ -234,6 +232,23 @@ TEST_F(PeerHoldTest, StepsAllRanksTogether) {
   EXPECT_EQ(reach("paused").at("state"), "paused");
   expect_cut();
   EXPECT_EQ(meetings().front(), before.front() + 5);
+}
+
+class BegunHeld : public PeerHoldTest {
+ protected:
+  BegunHeld() : PeerHoldTest(/*paused=*/true) {}
+};
+
+TEST_F(BegunHeld, IsOneHoldOfAll) {
+  const auto hold = reach("paused");
+  EXPECT_EQ(hold.at("debugger"), kAnyDebugger);
+  ASSERT_EQ(hold.at("stages").size(), 3U * kRanks);
+  for (const auto& stage : hold.at("stages")) EXPECT_EQ(stage.at("runs"), 0);
+  (void)result({{"verb", "step"}, {"debugger", "me"}, {"count", 4}});
+  EXPECT_EQ(reach("paused").at("state"), "paused");
+  EXPECT_EQ(meetings(), (std::vector<std::int64_t>{4, 4, 4}));
+  resume();
+  EXPECT_TRUE(goes_on());
 }
 
 TEST_F(PeerHoldTest, HoldsOneStageOnAllRanks) {
