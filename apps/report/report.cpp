@@ -4,6 +4,7 @@
 #include "embedded_files.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/base/whole_file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -160,19 +161,7 @@ fs::path write_report(const fs::path& run_folder) {
   replace_once(page, "/*__DATA__*/", script_safe(data));
 
   const auto path = run_folder / "report.html";
-  const auto draft = run_folder / "report.html.tmp";
-  std::ofstream file(draft, std::ios::binary);
-  file << page;
-  file.close();
-  std::error_code fault;
-  if (file) {
-    fs::rename(draft, path, fault);
-  }
-  if (!file || fault) {
-    std::error_code ignored;
-    fs::remove(draft, ignored);
-    throw Error(Errc::kEnvironment, "cannot write the report").with("file", path.string());
-  }
+  write_whole_file(path, "cannot write the report", [&](std::ostream& out) { out << page; });
   return path;
 }
 

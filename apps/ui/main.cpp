@@ -7,21 +7,17 @@
 #include "page_server.hpp"
 #include "running_source.hpp"
 
-#include <askos/base/error.hpp>
+#include <askos/base/whole_file.hpp>
 
 #include <poll.h>
 
 #include <chrono>
 #include <ctime>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
 namespace askos::apps {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct UiOptions {
   Selection selection;
@@ -47,19 +43,8 @@ int write_snapshot(RunningSource& source, const std::string& path, bool json) {
     return true;
   });
   events["hello"]["saved_at"] = utc_now();
-  const fs::path part = path + ".part";
-  std::ofstream out(part, std::ios::binary);
-  out << make_page(events.dump());
-  out.close();
-  std::error_code fault;
-  if (out) {
-    fs::rename(part, path, fault);
-  }
-  if (!out || fault) {
-    std::error_code ignored;
-    fs::remove(part, ignored);
-    throw Error(Errc::kEnvironment, "cannot write the snapshot").with("file", path);
-  }
+  write_whole_file(path, "cannot write the snapshot",
+                   [&](std::ostream& out) { out << make_page(events.dump()); });
   std::cout << (json ? Json({{"file", path}}).dump() : path) << "\n";
   return 0;
 }
