@@ -162,8 +162,9 @@ const graphView = (() => {
     pipe.select(".flow").text(`${formatBytes(bytes)} · ${formatRate(rate)}/s`);
     const history = spark[name] = [...(spark[name] || []), rate].slice(-120);
     const most = d3.max(history) || 1;
-    pipe.select(".spark").attr("d", d3.line().x((_, i) => i * 80 / 119)
-        .y(value => 12 - 12 * value / most)(history));
+    // However short the history is, it has the whole width; a few points would look like a stain.
+    pipe.select(".spark").attr("d", history.length < 10 ? null : d3.line()
+        .x((_, i) => i * 80 / (history.length - 1)).y(value => 12 - 12 * value / most)(history));
     const waited = d3.sum(ranks, rank => rank.waited_for_credit_s);
     const text = `${name}: ${inFlight} of ${credit} credits in flight, ${formatBytes(bytes)}, ` +
         `${formatRate(rate)} packets/s, held back for ${formatSeconds(waited)}`;
