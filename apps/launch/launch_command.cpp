@@ -13,7 +13,6 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace askos::apps {
@@ -32,15 +31,6 @@ struct LaunchOptions {
   bool supervise = false;
   std::vector<std::string> command;
 };
-
-/// Number of ranks on this host as far as `--hosts` leaves it to this one.
-void warn_of_crowding(const LaunchOptions& options, int num_ranks) {
-  const auto num_cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (options.hosts.empty() && num_ranks > num_cores) {
-    std::cerr << "askos: warning: more ranks than cores, which is for trying out only: ranks="
-              << num_ranks << ", cores=" << num_cores << "\n";
-  }
-}
 
 Fleet start_on_gpus(const LaunchOptions& options) {
   const int num_gpus = comm::count_gpus();
@@ -71,7 +61,6 @@ int launch(const LaunchOptions& options) {
   if (options.gpus && options.hosts.empty()) {
     return look_after(start_on_gpus(options), signals, launcher);
   }
-  warn_of_crowding(options, options.num_ranks);
   return look_after(start_mpi_fleet({.num_ranks = options.num_ranks,
                                      .hosts = options.hosts,
                                      .interface = options.interface,
