@@ -61,7 +61,7 @@ at::Tensor Block::joined(const at::Tensor& x, const std::vector<const Linear*>& 
     weights.push_back(layer->weight());
     biases.push_back(layer->bias());
   }
-  return at::linear(x, at::cat(weights), at::cat(biases));
+  return linear(x, at::cat(weights), at::cat(biases));
 }
 
 at::Tensor Block::map(const Sources& wait_for_sources,

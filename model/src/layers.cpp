@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers.hpp"
 
+#include "layers_on_device.hpp"
+
 #include <ATen/ATen.h>
-#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <cmath>
 
 namespace askos::model {
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return x.is_cuda() ? linear_on_device(x, weight, bias) : at::linear(x, weight, bias);
+}
 
 Linear::Linear(
     Parameters& parameters, const std::string& name, std::int64_t in, std::int64_t out, bool zero) {
@@ -16,7 +21,7 @@ Linear::Linear(
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
+  return linear(x, weight_, bias_);
 }
 
 LayerNorm::LayerNorm(Parameters& parameters,
@@ -31,12 +36,7 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   if (x.is_cpu() || !at::isReducedFloatingType(x.scalar_type())) {
     return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
   }
-  // Autocast would turn x into float32 and leave the result so, three times the bytes; the kernel
-  // computes in float32 all the same.
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  const auto type = x.scalar_type();
-  return at::layer_norm(x, weight_.sizes(), weight_.to(type),
-                        bias_.defined() ? bias_.to(type) : bias_, 1e-5);
+  return layer_norm_on_device(x, weight_, bias_);
 }
 
 Norm::Norm(Parameters& parameters,

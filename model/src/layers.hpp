@@ -11,7 +11,12 @@
 
 namespace askos::model {
 
-/// `x weight^T + bias` on the last axis. Starts like torch.nn.Linear, or at zero.
+/// `x weight^T + bias` on the last axis.
+[[nodiscard]] at::Tensor linear(const at::Tensor& x,
+                                const at::Tensor& weight,
+                                const at::Tensor& bias);
+
+/// The same with parameters of its own. Starts like torch.nn.Linear, or at zero.
 class Linear {
  public:
   Linear() = default;

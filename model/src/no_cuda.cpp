@@ -2,6 +2,7 @@
 #include "attention_on_device.hpp"
 #include "captured_work.hpp"
 #include "device_name.hpp"
+#include "layers_on_device.hpp"
 
 #include <askos/base/error.hpp>
 
@@ -30,6 +31,18 @@ at::Tensor joined_attention_on_device(const JoinedAttentionInput& input,
                                       const EdgeIndex& /*index*/) {
   throw Error(Errc::kEnvironment, missing_for_cuda())
       .with("device", input.destinations.device().str());
+}
+
+at::Tensor linear_on_device(const at::Tensor& x,
+                            const at::Tensor& /*weight*/,
+                            const at::Tensor& /*bias*/) {
+  throw Error(Errc::kEnvironment, missing_for_cuda()).with("device", x.device().str());
+}
+
+at::Tensor layer_norm_on_device(const at::Tensor& x,
+                                const at::Tensor& /*weight*/,
+                                const at::Tensor& /*bias*/) {
+  throw Error(Errc::kEnvironment, missing_for_cuda()).with("device", x.device().str());
 }
 
 }  // namespace askos::model

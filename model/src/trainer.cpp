@@ -41,6 +41,13 @@ at::Tensor copy_of(const at::Tensor& x) {
   return x.to(at::kCPU, x.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
 }
 
+/// In float64, but of float32 norms of pieces: all of it as float64 would take twice its memory.
+at::Tensor norm_on_device(const at::Tensor& gradient) {
+  constexpr std::int64_t kPiece = 1 << 20;
+  const at::Tensor norms = at::stack(at::_foreach_norm(gradient.split(kPiece)));
+  return at::linalg_vector_norm(norms, 2, {}, false, at::kDouble);
+}
+
 at::Tensor weights_of(const Batch& batch) {
   const std::int64_t size = batch.input.size(0);
   if (batch.weights.empty()) return at::ones({size}, at::kDouble);
@@ -226,7 +233,7 @@ struct Trainer::Parts {
     at_device.work.run([&] {
       gradients.clear();
       const at::Tensor loss = weighted_loss(at_device.batch, at_device.weights);
-      torch::autograd::backward({loss}, {});
+      torch::autograd::backward({loss * at_device.scale}, {});
       at_device.loss_and_norm.select(0, 0).copy_(loss.detach());
       update_recorded(at_device);
     });
@@ -241,11 +248,10 @@ struct Trainer::Parts {
     const c10::AutoGradMode no_grad(false);
     at::Tensor gradient = gradients.gradients();
     at::Tensor values = gradients.values();
-    gradient.mul_(at_device.scale);
     // Bounding by value would hide an infinity: 0 times it is not a number.
     const at::Tensor zero = options.clip.value ? gradient.mul(0).sum() : at::Tensor();
     if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
-    at::Tensor norm = at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble);
+    at::Tensor norm = norm_on_device(gradient);
     if (options.clip.value) norm = norm + zero;
     at_device.loss_and_norm.select(0, 1).copy_(norm);
     const at::Tensor is_finite = at_device.loss_and_norm.isfinite().all().to(at::kFloat);
@@ -264,8 +270,7 @@ struct Trainer::Parts {
     at::Tensor gradient = gradients.gradients();
     if (scale != 1) gradient.mul_(scale);
     if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
-    result.gradient_norm =
-        at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble).item<double>();
+    result.gradient_norm = norm_on_device(gradient).item<double>();
     result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
     if (!result.is_finite) return;
     if (options.clip.norm) {

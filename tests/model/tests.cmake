@@ -24,6 +24,7 @@ endforeach()
 if(ASKOS_WITH_CUDA)
   askos_add_test(model/cuda_attention_test LABELS gpu LIBRARIES askos::cuda_attention)
   target_sources(model_cuda_attention_test PRIVATE model/cuda_attention_problem.cpp)
+  askos_add_test(model/device_layers_test PCH_FROM askos_model LABELS gpu LIBRARIES askos::model)
 else()
   add_test(NAME CudaAttention COMMAND "${CMAKE_COMMAND}" -E echo
     "skipped: built without CUDA (ASKOS_WITH_CUDA=OFF)")
