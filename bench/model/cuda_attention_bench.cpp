@@ -319,13 +319,8 @@ std::string bench(const std::string& name, const Options& options, double copy) 
   const auto read = [&](const DeviceArray& x) { return ConstRows{x.as<void>(), width, 0}; };
   const auto written = [&](const DeviceArray& x) { return MutableRows{x.as<void>(), width, 0}; };
   const EdgeProjection projection{attributes.as<float>(), weight.as<float>(), bias.as<float>()};
-  const Forward forward{read(query),
-                        read(key),
-                        read(value),
-                        projection,
-                        written(out),
-                        softmax.as<float>(),
-                        forward_bytes.as<void>()};
+  const Forward forward{read(query), read(key),    read(value),         projection,
+                        {},          written(out), softmax.as<float>(), forward_bytes.as<void>()};
   const Backward backward{read(query),
                           read(key),
                           read(value),

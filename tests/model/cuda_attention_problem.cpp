@@ -171,6 +171,7 @@ Solution solve(const Problem& p) {
       for (int head = 0; head < p.shape.num_heads; ++head)
         if (offsets[i] < offsets[i + 1])
           solve_head(p, s, batch, i, head, offsets[i], offsets[i + 1]);
+  for (std::size_t i = 0; p.adds_grad_out && i < s.out.size(); ++i) s.out[i] += p.grad_out[i];
   return s;
 }
 
@@ -210,8 +211,13 @@ Solution run_on_device(const Problem& p) {
   const DeviceVector<float> workspace(backward_workspace(p.shape, edges) / sizeof(float));
 
   const EdgeProjection projection{features.data(), weight.data(), bias.data()};
-  const Forward forward{inputs[0].rows(),    inputs[1].rows(),          inputs[2].rows(),
-                        projection,          results[0].mutable_rows(), softmax.data(),
+  const Forward forward{inputs[0].rows(),
+                        inputs[1].rows(),
+                        inputs[2].rows(),
+                        projection,
+                        p.adds_grad_out ? inputs[3].rows() : ConstRows{},
+                        results[0].mutable_rows(),
+                        softmax.data(),
                         forward_bytes.data()};
   check(attention_forward(p.shape, edges, forward, nullptr));
   const Backward backward{inputs[0].rows(),

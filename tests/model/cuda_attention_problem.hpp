@@ -77,6 +77,7 @@ struct Problem {
   std::vector<double> features, weight, bias;
   std::vector<double> grad_out;
   bool joined = false;  // queries, keys and values side by side in rows, their gradients likewise
+  bool adds_grad_out = false;   // to the result
   std::int64_t row_stride = 0;  // elements from row to row; 0: rows are close
 
   [[nodiscard]] int channels() const { return shape.num_heads * shape.head_size; }

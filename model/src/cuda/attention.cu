@@ -128,12 +128,13 @@ cudaError_t forward_of(const AttentionShape& shape,
                        const DeviceEdges& edges,
                        const Forward& call,
                        cudaStream_t stream) {
-  const bool aligned =
-      call.workspace != nullptr &&
-      rows_aligned<T>(shape.head_size, {call.query, call.key, call.value, as_const(call.out)});
+  const bool aligned = call.workspace != nullptr &&
+                       rows_aligned<T>(shape.head_size, {call.query, call.key, call.value,
+                                                         call.added, as_const(call.out)});
   for (int batch = 0; batch < shape.num_batches; ++batch) {
-    ForwardTables<T> t;
+    ForwardTables<T> t{};
     fill<T>(t, shape, edges, call, call.softmax, batch);
+    if (call.added.data != nullptr) t.added = member<T>(call.added, batch);
     t.out = member<T>(call.out, batch);
     t.prepared = static_cast<uint4*>(call.workspace);
     if (const auto error = launch_forward<T>(t, aligned, stream); error != cudaSuccess)

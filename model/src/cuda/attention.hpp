@@ -65,6 +65,7 @@ struct Forward {
   ConstRows key;    ///< [batch, source, head * channel]
   ConstRows value;  ///< like key
   EdgeProjection edges;
+  ConstRows added = {};       ///< like query, added to the result; no data: nothing
   MutableRows out;            ///< like query
   float* softmax = nullptr;   ///< [batch, destination, head, 2]: largest logit, sum of exponentials
   void* workspace = nullptr;  ///< `forward_workspace` bytes, aligned to 256; null: slower

@@ -109,11 +109,12 @@ struct Attend : torch::autograd::Function<Attend> {
          .value = rows<cuda::ConstRows>(table, at_columns.value),
          .edges = {features.const_data_ptr<float>(), weight.const_data_ptr<float>(),
                    bias.const_data_ptr<float>()},
+         .added =
+             at_columns.has_self ? rows<cuda::ConstRows>(destinations, width) : cuda::ConstRows{},
          .out = rows<cuda::MutableRows>(out, 0),
          .softmax = softmax.data_ptr<float>(),
          .workspace = workspace.data_ptr()},
         c10::cuda::getCurrentCUDAStream()));
-    if (at_columns.has_self) out.add_(destinations.narrow(2, width, width));
     context->save_for_backward({destinations, sources, features, weight, bias, softmax});
     context->saved_data["heads"] = heads;
     context->saved_data["joined"] = joined;

@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kThreads, 3) attend(const __grid_constant__ Fo
     if (lane.has_head && lane.in_head == 0)
       t.softmax[i * t.heads.count + lane.head] = make_float2(largest, total);
   }
-  store_tile<L>(t.out, shared.sums, shared.features, first, t, group, t.edges.bias, 1.F);
+  store_tile<L>(t.out, shared.sums, shared.features, first, t, group, t.edges.bias, 1.F, t.added);
 }
 
 }  // namespace askos::model::cuda

@@ -48,6 +48,7 @@ struct Tables {
 
 template <typename T>
 struct ForwardTables : Tables<T> {
+  Rows<const T> added;  // no data: nothing
   Rows<T> out;
 };
 

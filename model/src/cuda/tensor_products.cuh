@@ -155,8 +155,8 @@ __device__ inline SplitMatrix split_columns(const typename L::FeatureRows& featu
   return a;
 }
 
-/// Writes factor (sums + W means + [the row has edges] bias) for the tile's rows and the group's
-/// heads. The whole block, all warps having written.
+/// Writes factor (sums + W means + [the row has edges] bias) + added for the tile's rows and the
+/// group's heads. The whole block, all warps having written.
 template <typename L, typename T>
 __device__ void expand_and_store(const Rows<T>& out,
                                  const typename L::ChannelRows& sums,
@@ -165,7 +165,8 @@ __device__ void expand_and_store(const Rows<T>& out,
                                  const Tables<T>& t,
                                  int group,
                                  const float* bias,
-                                 float factor) {
+                                 float factor,
+                                 const Rows<const T>& added) {
   const int lane = static_cast<int>(threadIdx.x & 31);
   const int row = lane / 4;
   const int quad = lane % 4;
@@ -207,6 +208,7 @@ __device__ void expand_and_store(const Rows<T>& out,
       }
 #pragma unroll
       for (int b = 0; b < kLaneChannels; ++b) x[b] *= factor;
+      add_row<L>(x, added, i, column, kLaneChannels);
       store<true>(out.at(i) + column, x, kLaneChannels);
     }
     __syncwarp();

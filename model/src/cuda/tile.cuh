@@ -151,7 +151,21 @@ __device__ void add_expanded_by_rows(typename L::ChannelRows& sums,
   }
 }
 
-/// Writes factor (sums + [the row has edges] bias) to the tile's rows.
+/// Adds a lane's channels of a row, if there is something to add.
+template <typename L, typename T>
+__device__ inline void add_row(float (&x)[kLaneChannels],
+                               const Rows<const T>& added,
+                               std::int64_t row,
+                               std::int64_t column,
+                               int num_channels) {
+  if (added.data == nullptr) return;
+  float more[kLaneChannels];
+  unpack(more, load<L::kAligned>(added.at(row) + column, num_channels));
+#pragma unroll
+  for (int c = 0; c < kLaneChannels; ++c) x[c] += more[c];
+}
+
+/// Writes factor (sums + [the row has edges] bias) + added to the tile's rows.
 template <typename L, typename T>
 __device__ void store_rows(const Rows<T>& out,
                            const typename L::ChannelRows& sums,
@@ -160,7 +174,8 @@ __device__ void store_rows(const Rows<T>& out,
                            const Heads& heads,
                            int group,
                            const float* bias,
-                           float factor) {
+                           float factor,
+                           const Rows<const T>& added) {
   const Lane<L> lane(heads, group);
   for (int r = static_cast<int>(threadIdx.x / 32); r < kTileRows; r += kWarps) {
     const std::int64_t row = first + r;
@@ -174,6 +189,7 @@ __device__ void store_rows(const Rows<T>& out,
       if (add_bias && c < lane.num_channels) x[c] += __ldg(bias + lane.column + c);
       x[c] *= factor;
     }
+    add_row<L>(x, added, row, lane.column, lane.num_channels);
     store<L::kAligned>(out.at(row) + lane.column, x, lane.num_channels);
   }
 }

@@ -6,8 +6,8 @@
 
 namespace askos::model::cuda {
 
-/// Writes factor (sums + W means + [the row has edges] bias) for the tile's rows and the group's
-/// heads. The whole block; it waits for all warps first.
+/// Writes factor (sums + W means + [the row has edges] bias) + added for the tile's rows and the
+/// group's heads. The whole block; it waits for all warps first.
 template <typename L, typename T>
 __device__ void store_tile(const Rows<T>& out,
                            typename L::ChannelRows& sums,
@@ -16,13 +16,14 @@ __device__ void store_tile(const Rows<T>& out,
                            const Tables<T>& t,
                            int group,
                            const float* bias,
-                           float factor) {
+                           float factor,
+                           const Rows<const T>& added = {}) {
   __syncthreads();
   if constexpr (kOnTensorCores<T, L>) {
-    expand_and_store<L>(out, sums, means, first, t, group, bias, factor);
+    expand_and_store<L>(out, sums, means, first, t, group, bias, factor, added);
   } else {
     add_expanded_by_rows<L>(sums, means, t.heads, group, t.edges.weight);
-    store_rows<L>(out, sums, first, t.graph, t.heads, group, bias, factor);
+    store_rows<L>(out, sums, first, t.graph, t.heads, group, bias, factor, added);
   }
 }
 
