@@ -21,6 +21,7 @@ int DeviceRanks::size() const noexcept {
 std::unique_ptr<Communicator> DeviceRanks::make_communicator(const LocalOptions& /*options*/) {
   return nullptr;
 }
+void DeviceRanks::expect_heartbeats(Nanoseconds /*heartbeat*/) noexcept {}
 void DeviceRanks::fail(const Error& /*error*/) noexcept {}
 std::optional<Error> DeviceRanks::failure() const {
   return std::nullopt;

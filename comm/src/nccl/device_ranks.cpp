@@ -31,6 +31,10 @@ std::unique_ptr<Communicator> DeviceRanks::make_communicator(const LocalOptions&
   return make_ordered_communicator(impl_->run, options);
 }
 
+void DeviceRanks::expect_heartbeats(Nanoseconds heartbeat) noexcept {
+  impl_->run.expect_heartbeats(heartbeat);
+}
+
 void DeviceRanks::fail(const Error& error) noexcept {
   impl_->run.fail(kWholeRun, error);
 }

@@ -12,7 +12,7 @@ namespace {
 /// Processes may come from reading different files.
 constexpr Nanoseconds kStartDeadline = std::chrono::minutes(2);
 constexpr Nanoseconds kLook = std::chrono::milliseconds(20);
-constexpr Nanoseconds kDefaultBeat = std::chrono::milliseconds(250);
+constexpr Nanoseconds kSlowestBeat = std::chrono::milliseconds(400);
 /// Threads that wait for a word of another rank look this often whether to stop.
 constexpr Nanoseconds kTurn = std::chrono::milliseconds(100);
 /// What broke a connection, most often the end of a process, shows within this time.
@@ -337,7 +337,9 @@ void OrderedRun::exchange_beats(Nanoseconds now) {
   if (now < next_beat_) {
     return;
   }
-  next_beat_ = now + (heartbeat_.count() > 0 ? heartbeat_ / 5 : kDefaultBeat);
+  const Nanoseconds heartbeat = heartbeat_;
+  // Often enough for a shorter heartbeat that another rank may expect already.
+  next_beat_ = now + (heartbeat.count() > 0 ? std::min(heartbeat / 5, kSlowestBeat) : kSlowestBeat);
   control_.beat();
   // Rank 0 hears all; the others hear rank 0, which tells them whom it misses.
   for (int other = 0; other < size(); ++other) {

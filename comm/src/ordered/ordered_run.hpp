@@ -41,6 +41,9 @@ class OrderedRun {
   /// The group of all ranks, from which others are split.
   [[nodiscard]] std::shared_ptr<OrderedGroup> world() const;
 
+  /// Takes a rank that is silent for `heartbeat` as lost from now on. Any thread.
+  void expect_heartbeats(Nanoseconds heartbeat) noexcept { heartbeat_ = heartbeat; }
+
   [[nodiscard]] std::unique_ptr<Mark> mark(Stream stream) { return mover_->mark(stream); }
   void announce(Announcement announcement);
   /// Registers a group that a split has made. The moving thread.
@@ -66,7 +69,7 @@ class OrderedRun {
 
   Control control_;
   std::unique_ptr<Mover> mover_;
-  const Nanoseconds heartbeat_;
+  std::atomic<Nanoseconds> heartbeat_;
   std::optional<PeerWatch> watch_;            // the speaking thread's
   Nanoseconds next_beat_{};                   // likewise
   std::vector<std::int64_t> beats_;           // likewise: counts last seen, by rank

@@ -39,6 +39,10 @@ class DeviceRanks {
   /// sums are those of a local group. It must die before this object.
   [[nodiscard]] std::unique_ptr<Communicator> make_communicator(const LocalOptions& options = {});
 
+  /// Takes a rank that was silent for `heartbeat` as lost, from now on; 0: only one whose process
+  /// has ended on this host. All ranks must give the same. Any thread.
+  void expect_heartbeats(Nanoseconds heartbeat) noexcept;
+
   /// Ends the run: all waits of all ranks, now and later, throw `error`. The first one stays. Any
   /// thread.
   void fail(const Error& error) noexcept;
