@@ -23,7 +23,7 @@ std::chrono::milliseconds to_milliseconds(Nanoseconds time) {
 /// A store's connection takes one call at a time, and a call may wait: so each has its own.
 class StoreRendezvous final : public comm::Rendezvous {
  public:
-  StoreRendezvous(const TorchrunPlace& place, Store store)
+  StoreRendezvous(const MasterPlace& place, Store store)
       : place_(place), address_(place.host + ":" + std::to_string(place.port)) {
     idle_.push_back(std::move(store));
   }
@@ -93,7 +93,7 @@ class StoreRendezvous final : public comm::Rendezvous {
     return idle_.front()->clone();  // the first one may be the server's: it stays
   }
 
-  const TorchrunPlace place_;
+  const MasterPlace place_;
   const std::string address_;
   std::mutex mutex_;
   std::vector<Store> idle_;
@@ -101,7 +101,7 @@ class StoreRendezvous final : public comm::Rendezvous {
 
 }  // namespace
 
-std::shared_ptr<comm::Rendezvous> open_store_rendezvous(const TorchrunPlace& place,
+std::shared_ptr<comm::Rendezvous> open_store_rendezvous(const MasterPlace& place,
                                                         Nanoseconds deadline) {
   const bool serves = place.rank == 0 && !place.agent_serves;
   c10d::TCPStoreOptions options;

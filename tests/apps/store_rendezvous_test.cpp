@@ -49,7 +49,7 @@ class Port {
   int descriptor_;
 };
 
-TorchrunPlace place_at(const Port& port, int rank, int size) {
+MasterPlace place_at(const Port& port, int rank, int size) {
   return {.rank = rank, .size = size, .local_rank = rank, .host = "127.0.0.1", .port = port.number};
 }
 
@@ -98,39 +98,61 @@ TEST(StoreRendezvous, NamesAnAddressWhereNobodyAnswersAndTheTime) {
   }
 }
 
+/// Variables of launchers, as long as it lives.
+class Variables {
+ public:
+  explicit Variables(std::map<std::string, std::string> values) : values_(std::move(values)) {
+    for (const auto& [name, value] : values_) ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~Variables() {
+    for (const auto& [name, value] : values_) ::unsetenv(name.c_str());
+  }
+  Variables(const Variables&) = delete;
+  Variables& operator=(const Variables&) = delete;
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
 class TorchrunVariables : public ::testing::Test {
  protected:
-  void SetUp() override {
-    for (const auto& [name, value] : std::map<std::string, std::string>{{"RANK", "1"},
-                                                                        {"WORLD_SIZE", "4"},
-                                                                        {"LOCAL_RANK", "0"},
-                                                                        {"MASTER_ADDR", "host"},
-                                                                        {"MASTER_PORT", "29500"}}) {
-      ::setenv(name.c_str(), value.c_str(), 1);
-    }
-  }
-  void TearDown() override {
-    for (const char* name : {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}) {
-      ::unsetenv(name);
-    }
-  }
+  const Variables torchruns_{{{"RANK", "1"},
+                              {"WORLD_SIZE", "4"},
+                              {"LOCAL_RANK", "0"},
+                              {"MASTER_ADDR", "host"},
+                              {"MASTER_PORT", "29500"}}};
 };
 
 TEST_F(TorchrunVariables, TellAProcessItsPlace) {
-  const auto place = find_torchrun_place();
+  const auto place = find_master_place();
   ASSERT_TRUE(place);
   EXPECT_EQ(place->rank, 1);
   EXPECT_EQ(place->size, 4);
   EXPECT_EQ(place->host, "host");
   EXPECT_EQ(place->port, 29500);
   ::unsetenv("RANK");
-  EXPECT_FALSE(find_torchrun_place());
+  EXPECT_FALSE(find_master_place());
+}
+
+TEST(LauncherVariables, OfMpirunAndSrunCountBesideAMaster) {
+  const Variables of_a_batch_job(
+      {{"SLURM_PROCID", "3"}, {"SLURM_NTASKS", "4"}, {"SLURM_LOCALID", "1"}});
+  EXPECT_FALSE(find_master_place());
+  const Variables master({{"MASTER_ADDR", "host"}, {"MASTER_PORT", "29500"}});
+  EXPECT_EQ(find_master_place()->rank, 3);
+  EXPECT_EQ(find_master_place()->local_rank, 1);
+  const Variables of_mpirun({{"OMPI_COMM_WORLD_RANK", "5"},
+                             {"OMPI_COMM_WORLD_SIZE", "8"},
+                             {"OMPI_COMM_WORLD_LOCAL_RANK", "2"}});
+  EXPECT_EQ(find_master_place()->rank, 5);
+  EXPECT_EQ(find_master_place()->size, 8);
+  EXPECT_EQ(find_master_place()->local_rank, 2);
 }
 
 TEST_F(TorchrunVariables, AreNamedWhenTheyMakeNoSense) {
   ::setenv("RANK", "4", 1);
   try {
-    (void)find_torchrun_place();
+    (void)find_master_place();
     FAIL() << "rank 4 of 4";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("variable=RANK, expected='0 to 3', found=4"));
@@ -138,7 +160,7 @@ TEST_F(TorchrunVariables, AreNamedWhenTheyMakeNoSense) {
   ::setenv("RANK", "1", 1);
   ::unsetenv("MASTER_PORT");
   try {
-    (void)find_torchrun_place();
+    (void)find_master_place();
     FAIL() << "no port";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("variable=MASTER_PORT"));
