@@ -27,10 +27,9 @@ std::unique_ptr<model::Network> build(const model::ModelConfig& model, const Ran
   const auto& config = rank.run->config;
   return std::make_unique<model::Network>(
       model, rank.run->graph, *rank.model,
-      model::NetworkOptions{
-          .float64 = config.dtype == DType::kFloat64,
-          .seed = config.training.seed,
-          .device = model::find_device(config.run.ranks > 1 ? "cpu" : config.run.device)});
+      model::NetworkOptions{.float64 = config.dtype == DType::kFloat64,
+                            .seed = config.training.seed,
+                            .device = model::find_device(rank.device)});
 }
 
 /// Returns the network's configuration with the fewest chunks with which all ranks fit the budget.

@@ -68,7 +68,10 @@ comm::MeshOptions mesh_options(const RunOptions& options) {
 }
 
 /// Makes a rank without its communicators.
-RankContext make_rank(const std::shared_ptr<const RunContext>& run, int rank, int num_threads) {
+RankContext make_rank(const std::shared_ptr<const RunContext>& run,
+                      int rank,
+                      int num_threads,
+                      const std::string& device) {
   const auto& options = run->config.run;
   const comm::Mesh mesh(mesh_options(options), rank);
   const auto num_cells = run->index->info().num_cells();
@@ -84,6 +87,7 @@ RankContext make_rank(const std::shared_ptr<const RunContext>& run, int rank, in
       .own_cells = own_cells,
       .read_cells = comm::balanced_range(num_cells, mesh.readers().size(), mesh.readers().rank),
       .num_threads = options.num_threads_per_rank > 0 ? options.num_threads_per_rank : num_threads,
+      .device = device,
       .model = {},
       .members = {},
       .gradients = {},
@@ -115,11 +119,12 @@ std::vector<SharedCommunicator> make_local_groups(const std::vector<RankContext>
 
 std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext>& run) {
   const int num_ranks = run->config.run.ranks;
+  const std::string device = num_ranks > 1 ? "cpu" : run->config.run.device;
   // Local ranks share the cores; more threads than cores make each other wait.
   const int num_cores = static_cast<int>(std::thread::hardware_concurrency());
   std::vector<RankContext> ranks;
   for (int rank = 0; rank < num_ranks; ++rank) {
-    ranks.push_back(make_rank(run, rank, std::max(1, num_cores / num_ranks)));
+    ranks.push_back(make_rank(run, rank, std::max(1, num_cores / num_ranks), device));
   }
   const auto model = make_local_groups(ranks, &comm::Mesh::model, "model");
   const auto members = make_local_groups(ranks, &comm::Mesh::ensemble_members, "members");
@@ -143,7 +148,7 @@ std::vector<RankContext> make_local_ranks(const std::shared_ptr<const RunContext
 
 RankContext make_process_rank(const std::shared_ptr<const RunContext>& run,
                               const ProcessPlace& place) {
-  auto rank = make_rank(run, place.ranks->rank(), place.num_threads);
+  auto rank = make_rank(run, place.ranks->rank(), place.num_threads, place.device);
   const auto split = [&](const Group& group, const char* name) -> SharedCommunicator {
     return place.ranks->split(group.index, name);
   };

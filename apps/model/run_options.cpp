@@ -12,6 +12,7 @@
 #include <askos/io/atomic_file.hpp>
 #include <askos/io/dataset_index.hpp>
 #include <askos/model/chunk_environment.hpp>
+#include <askos/model/device.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -52,9 +53,15 @@ actors::RunConfig load(const RunOptions& options, const RunProcesses& processes)
   }
   if (processes.are_several()) {
     settings.push_back("run.ranks=" + std::to_string(processes.size()));
+    if (processes.have_gpus()) settings.push_back("run.device=cuda");
   }
   if (options.ranks > 0) {
     settings.push_back("run.ranks=" + std::to_string(options.ranks));
+  }
+  if (processes.have_gpus() && options.device == "cpu") {
+    throw Error(Errc::kUsage, "each of these processes was started for a GPU")
+        .with("--device", options.device)
+        .with("use", "askos launch without --gpus, or mpirun");
   }
   if (!options.device.empty()) {
     settings.push_back("run.device=" + options.device);
@@ -66,10 +73,13 @@ actors::RunConfig load(const RunOptions& options, const RunProcesses& processes)
   config.run.folder = config.run.folder.lexically_normal();
   config.data.file = config.data.file.lexically_normal();
   config.model = model::with_environment_chunks(std::move(config.model));
-  if (config.run.device == "cuda") {
-    (void)rank_device(config.run.device, config.run.ranks);
-  }
+  if (config.run.device == "cuda") (void)own_device(config, processes);
   return config;
+}
+
+c10::Device own_device(const actors::RunConfig& config, const RunProcesses& processes) {
+  if (processes.have_gpus()) return model::find_device(config.run.device);
+  return rank_device(config.run.device, config.run.ranks);
 }
 
 actors::RunHooks make_hooks(StopSignal& stop,

@@ -4,6 +4,7 @@
 #include <askos/actors/run.hpp>
 
 #include <CLI/CLI.hpp>
+#include <c10/core/Device.h>
 
 #include <filesystem>
 #include <functional>
@@ -32,6 +33,10 @@ void add_run_options(CLI::App& command, RunOptions& options, const std::string& 
 /// Reads the configuration that `options` name, with their settings laid over it. Of several
 /// processes each is a rank, whatever the file says.
 [[nodiscard]] actors::RunConfig load(const RunOptions& options, const RunProcesses& processes);
+
+/// Returns the device of the ranks of this process. Throws what `rank_device` throws.
+[[nodiscard]] c10::Device own_device(const actors::RunConfig& config,
+                                     const RunProcesses& processes);
 
 /// Hooks that let `askos ps`, `top` and `why` see the run, and that stop it after a signal.
 [[nodiscard]] actors::RunHooks make_hooks(StopSignal& stop,

@@ -15,9 +15,6 @@
 namespace askos::apps {
 namespace {
 
-/// Until the configuration says what to expect: processes may be loading programs from slow disks.
-constexpr Nanoseconds kStartHeartbeat = std::chrono::seconds(20);
-
 /// Lists the entries of a configuration as `training.steps`, `300`.
 comm::Facts facts_of(const actors::RunConfig& config) {
   comm::Facts facts{{"askos", ASKOS_VERSION}};
@@ -40,13 +37,12 @@ bool concerns_all(Errc code) {
 
 }  // namespace
 
-RunProcesses::RunProcesses() {
+RunProcesses::RunProcesses() : processes_(join_processes()) {
   if (!is_first()) {
     std::cout.rdbuf(nullptr);
   }
   if (are_several()) {
-    processes_.expect_heartbeats(kStartHeartbeat);
-    settling_ = processes_.make_communicator({.deadline = comm::kAnyTime, .name = "settling"});
+    settling_ = processes_->make_communicator({.deadline = comm::kAnyTime, .name = "settling"});
   }
 }
 
@@ -68,9 +64,9 @@ int RunProcesses::run(const std::function<int()>& body) {
 }
 
 int RunProcesses::end_by(const Error& error) {
-  const auto known = processes_.failure();
+  const auto known = processes_->failure();
   if (!known) {
-    processes_.fail(error);
+    processes_->fail(error);
     throw Error(error);
   }
   if (concerns_all(known->code())) {
@@ -101,15 +97,21 @@ std::shared_ptr<const actors::ProcessPlace> RunProcesses::begin(const actors::Ru
   if (!are_several()) {
     return nullptr;
   }
-  processes_.expect_heartbeats(config.run.heartbeat);
-  ranks_ = processes_.make_communicator({.deadline = config.run.deadline, .name = "ranks"});
+  processes_->expect_heartbeats(config.run.heartbeat);
+  ranks_ = processes_->make_communicator({.deadline = config.run.deadline, .name = "ranks"});
   auto place = std::make_shared<actors::ProcessPlace>();
   place->ranks = ranks_.get();
   place->settling = settling_.get();
   place->num_threads = shares.num_threads;
-  place->fail = [this](const Error& error) { processes_.fail(error); };
-  place->failure = [this] { return processes_.failure(); };
+  if (processes_->has_gpus()) place->device = config.run.device;
+  place->fail = [this](const Error& error) { processes_->fail(error); };
+  place->failure = [this] { return processes_->failure(); };
   return place;
+}
+
+comm::Communicator* RunProcesses::ranks() {
+  if (are_several() && !ranks_) ranks_ = processes_->make_communicator({.name = "ranks"});
+  return ranks_.get();
 }
 
 std::shared_ptr<void> RunProcesses::show(const dataflow::Session& session) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "process_group.hpp"
 #include "run_control.hpp"
 
 #include <askos/actors/rank_context.hpp>
 #include <askos/actors/run_config.hpp>
-#include <askos/comm/processes.hpp>
 
 #include <functional>
 #include <memory>
@@ -26,9 +26,10 @@ class RunProcesses {
   RunProcesses(const RunProcesses&) = delete;
   RunProcesses& operator=(const RunProcesses&) = delete;
 
-  [[nodiscard]] bool are_several() const { return processes_.size() > 1; }
-  [[nodiscard]] int size() const { return processes_.size(); }
-  [[nodiscard]] bool is_first() const { return processes_.is_root(); }
+  [[nodiscard]] bool are_several() const { return processes_->size() > 1; }
+  [[nodiscard]] int size() const { return processes_->size(); }
+  [[nodiscard]] bool is_first() const { return processes_->rank() == 0; }
+  [[nodiscard]] bool have_gpus() const { return processes_->has_gpus(); }
 
   /// Runs the command's body and returns its exit code once all processes are through. Throws what
   /// this process has to report, else `ReportedElsewhere`.
@@ -42,6 +43,10 @@ class RunProcesses {
   /// run; nothing if it is alone.
   [[nodiscard]] std::shared_ptr<const actors::ProcessPlace> begin(const actors::RunConfig& config);
 
+  /// Returns a communicator over the processes for a command that is no run; null if this one is
+  /// alone.
+  [[nodiscard]] comm::Communicator* ranks();
+
   /// Shows a session as long as what is returned lives; after `begin`. Collective: the first
   /// process, which answers for all, shows it when all others do.
   [[nodiscard]] std::shared_ptr<void> show(const dataflow::Session& session);
@@ -50,7 +55,7 @@ class RunProcesses {
   /// Tells the others if they do not know; throws or returns an exit code.
   int end_by(const Error& error);
 
-  comm::Processes processes_;
+  std::unique_ptr<ProcessGroup> processes_;
   std::unique_ptr<comm::Communicator> settling_;
   std::unique_ptr<comm::Communicator> ranks_;
   std::optional<RunControl> control_;

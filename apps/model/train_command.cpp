@@ -3,7 +3,6 @@
 #include "command_line/stop_signal.hpp"
 #include "command_line/table.hpp"
 #include "commands.hpp"
-#include "device_option.hpp"
 #include "recording/recording_file.hpp"
 #include "report.hpp"
 #include "run_config_file.hpp"
@@ -213,8 +212,8 @@ int train(const TrainOptions& options, bool json, StopSignal& stop, RunProcesses
   if (!json) {
     std::cout << "training on " << config.run.ranks
               << (processes.are_several() ? " processes (" : " local ranks (")
-              << model::describe(rank_device(config.run.device, config.run.ranks))
-              << "), run folder " << config.run.folder.lexically_normal().string() << std::endl;
+              << model::describe(own_device(config, processes)) << "), run folder "
+              << config.run.folder.lexically_normal().string() << std::endl;
     if (options.paused) {
       std::cout << "held before the first step: askos resume lets it go on" << std::endl;
     }

@@ -199,7 +199,7 @@ TEST_F(TrainingInput, NamesWhatIsMissingForAGpu) {
   expect_refused(train({"--device", "cuda", "--ranks", "1"}), 6,
                  {"no CUDA device can be used here", "--device cpu"});
   expect_refused(train({"--device", "cuda", "--ranks", "2"}), 2,
-                 {"ranks on GPUs are processes", "askos launch -n 2"});
+                 {"ranks on GPUs are processes", "askos launch --gpus -n 2"});
   expect_refused(train({"--set", "run.device=tpu"}), 2,
                  {"key=run.device, expected='cpu, cuda or auto', found=\"tpu\""});
 }

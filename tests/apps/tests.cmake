@@ -99,8 +99,11 @@ if(ASKOS_WITH_TORCH)
   endif()
 endif()
 
-# Every reference case on a GPU; model cases in bfloat16 as well.
+# Ranks with a GPU each, which they may share. Every reference case on a GPU; model cases in bfloat16 as well.
 if(ASKOS_WITH_CUDA AND ASKOS_WITH_TORCH)
+  askos_add_test(apps/gpu_ranks_test LABELS gpu TIMEOUT 600 LIBRARIES apps_support askos::io)
+  add_dependencies(apps_gpu_ranks_test askos askos-model)
+  target_compile_definitions(apps_gpu_ranks_test PRIVATE ASKOS_PROGRAM="$<TARGET_FILE:askos>")
   file(GLOB cases "${PROJECT_SOURCE_DIR}/tests/parity/*/*.json")
   list(TRANSFORM cases REPLACE "/[^/]*$" "")
   list(REMOVE_DUPLICATES cases)
@@ -111,9 +114,22 @@ if(ASKOS_WITH_CUDA AND ASKOS_WITH_TORCH)
       list(APPEND dtypes bfloat16)
     endif()
     foreach(dtype IN LISTS dtypes)
+      list(APPEND cases_of_${dtype} "${case}")
       add_test(NAME DeviceParity.${name}_${dtype}
         COMMAND askos-model parity "${case}" --device cuda --dtype ${dtype})
       set_tests_properties(DeviceParity.${name}_${dtype} PROPERTIES LABELS "apps;gpu" TIMEOUT 120
+        SKIP_REGULAR_EXPRESSION "no CUDA device can be used here")
+    endforeach()
+  endforeach()
+
+  # The same on ranks that share the GPUs there are.
+  foreach(num_ranks IN ITEMS 2 4)
+    foreach(dtype IN ITEMS float32 bfloat16)
+      add_test(NAME DeviceParity.on_${num_ranks}_ranks_${dtype}
+        COMMAND askos launch --gpus -n ${num_ranks} -- $<TARGET_FILE:askos> parity ${cases_of_${dtype}}
+          --dtype ${dtype})
+      set_tests_properties(DeviceParity.on_${num_ranks}_ranks_${dtype} PROPERTIES
+        LABELS "apps;multirank;gpu" TIMEOUT 600
         SKIP_REGULAR_EXPRESSION "no CUDA device can be used here")
     endforeach()
   endforeach()

@@ -44,6 +44,7 @@ struct RankContext {
   comm::Range own_cells;                          ///< this rank's shard of the grid
   comm::Range read_cells;                         ///< what its reader reads
   int num_threads = 1;                            ///< for its arithmetic
+  std::string device = "cpu";                     ///< "cpu", "cuda" or "auto", as of the run
   std::shared_ptr<comm::Communicator> model;      ///< ranks of one model: forward and backward
   std::shared_ptr<comm::Communicator> members;    ///< ranks with other members of the own shard
   std::shared_ptr<comm::Communicator> gradients;  ///< all ranks
@@ -69,6 +70,7 @@ struct ProcessPlace {
   comm::Communicator* ranks = nullptr;     ///< of the run; the stages' are split from it
   comm::Communicator* settling = nullptr;  ///< over the same, for what may take any time
   int num_threads = 1;                     ///< that this process may use
+  std::string device = "cpu";              ///< of this process, as `RunOptions::device`
   /// Ends the run on all processes; any thread.
   std::function<void(const Error&)> fail;
   /// Why the run has ended here or elsewhere; any thread.
