@@ -48,7 +48,7 @@ std::int64_t count_parameters(const ModelCase& model) {
 Planned plan_and_measure(const ModelCase& model, const Options& options) {
   Planned result;
   auto config = with_layout(model.config, make_layout(model, options.run));
-  run_ranks(options.run.num_ranks, [&](comm::Communicator& ranks) {
+  run_ranks(options.run.ranks.num_ranks, [&](comm::Communicator& ranks) {
     const model::MemoryPlanOptions wanted = {.batch = options.batch,
                                              .num_parameters = count_parameters(model)};
     const auto graph_plan = model::make_graph_plan(model.graph, ranks);
@@ -126,7 +126,7 @@ void add_memory(const ModelLine& line) {
       "memory", "plan the memory of a training step, choose chunks that fit, and measure it");
   auto options = std::make_shared<Options>();
   command.add_option("case", options->folder, "folder of a model case")->required();
-  command.add_option("--ranks", options->run.num_ranks, "local ranks that share the model")
+  command.add_option("--ranks", options->run.ranks.num_ranks, "local ranks that share the model")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command.add_option("--batch", options->batch, "samples of a step")

@@ -3,8 +3,10 @@
 #include "commands.hpp"
 #include "device_option.hpp"
 #include "parity/cases.hpp"
+#include "run_processes.hpp"
 
 #include <askos/base/error.hpp>
+#include <askos/model/device.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +21,7 @@ namespace {
 struct Options {
   std::vector<std::string> cases;
   ParityOptions run;
+  int num_ranks = 0;  ///< as threads; 0: one, or the processes that there are
   std::string strategy;
   std::string dtype = "float32";
   std::string device = "cpu";
@@ -49,10 +52,22 @@ void print(const std::string& folder, const std::vector<Comparison>& rows, bool 
   std::cout << folder << "\n" << table;
 }
 
-int parity(const Options& options, bool json) {
+RankPlace place_ranks(const Options& options, RunProcesses& processes) {
+  if (!processes.are_several()) return {.num_ranks = std::max(1, options.num_ranks)};
+  if (options.num_ranks > 0) {
+    throw Error(Errc::kUsage, "--ranks makes ranks of one process; here each process is one")
+        .with("--ranks", options.num_ranks)
+        .with("processes", processes.size());
+  }
+  return {.num_ranks = processes.size(), .processes = processes.ranks()};
+}
+
+int parity(const Options& options, bool json, RunProcesses& processes) {
   ParityOptions run = options.run;
+  processes.settle([&] { run.ranks = place_ranks(options, processes); });
   run.dtype = parse_dtype(options.dtype);
-  run.device = rank_device(options.device, run.num_ranks);
+  run.device = processes.have_gpus() ? model::find_device("cuda")
+                                     : rank_device(options.device, run.ranks.num_ranks);
   if (!options.strategy.empty()) {
     run.strategy =
         options.strategy == "heads" ? model::ShardStrategy::kHeads : model::ShardStrategy::kEdges;
@@ -70,11 +85,12 @@ int parity(const Options& options, bool json) {
       failures += (failures.empty() ? "" : ", ") + folder;
     }
   }
-  if (!failures.empty()) {
+  processes.settle([&] {
+    if (failures.empty()) return;
     throw Error(Errc::kCheckFailed,
                 "numbers differ from the reference's by more than the tolerance")
         .with("cases", failures);
-  }
+  });
   return 0;
 }
 
@@ -85,9 +101,11 @@ void add_parity(const ModelLine& line) {
       "parity", "run reference cases and compare output, loss and gradients");
   auto options = std::make_shared<Options>();
   command.add_option("case", options->cases, "folders of cases")->required();
-  command.add_option("--ranks", options->run.num_ranks, "local ranks that share the model")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  command
+      .add_option("--ranks", options->num_ranks,
+                  "ranks that share the model, as threads of one process; processes of a "
+                  "launcher\nare one rank each")
+      ->check(CLI::Range(1, 1024));
   command
       .add_option("--shard-strategy", options->strategy,
                   "what ranks share while they attend; else as the case says")
@@ -108,10 +126,14 @@ void add_parity(const ModelLine& line) {
   add_device_option(command, options->device);
   add_common_options(command, line.common);
   command.footer(
-      "Example: askos parity tests/parity/base tests/parity/losses --ranks 3\n"
+      "Examples: askos parity tests/parity/base tests/parity/losses --ranks 3\n"
+      "          askos launch --gpus -n 2 -- askos parity tests/parity/base\n"
       "Exit code 7: some quantity is out of tolerance; 2: a folder is no case.");
   command.callback([&common = line.common, &action = line.action, options] {
-    action = [&common, options] { return parity(*options, common.json); };
+    action = [&common, options] {
+      RunProcesses processes;
+      return processes.run([&] { return parity(*options, common.json, processes); });
+    };
   });
 }
 

@@ -47,8 +47,10 @@ TEST_P(AllLayouts, GiveTheReferenceNumbers) {
       for (const int chunks : {1, 2, 5}) {
         const int segments = segments_for(chunks, model.config.num_layers);
         SCOPED_TRACE(::testing::Message() << num_ranks << " ranks, " << chunks << " chunks");
-        const apps::ParityOptions options = {
-            .num_ranks = num_ranks, .chunks = chunks, .segments = segments, .strategy = strategy};
+        const apps::ParityOptions options = {.ranks = {.num_ranks = num_ranks},
+                                             .chunks = chunks,
+                                             .segments = segments,
+                                             .strategy = strategy};
         double worst = 0;  // share of the tolerance that is used up
         for (const auto& row : apps::run_model_case(model, options)) {
           EXPECT_TRUE(row.passes()) << row.quantity;

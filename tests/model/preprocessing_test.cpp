@@ -34,7 +34,7 @@ TEST(Preprocessing, PredictsTheReferenceNumbers) {
   for (const int num_ranks : {1, 3}) {
     std::vector<apps::Comparison> rows;
     apps::run_prediction(model, kFolder / "training", {json.at("predict"), "predict."},
-                         {.num_ranks = num_ranks}, rows);
+                         {.ranks = {.num_ranks = num_ranks}}, rows);
     expect_passes(rows);
   }
 }

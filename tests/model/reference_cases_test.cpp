@@ -22,7 +22,7 @@ TEST_P(ReferenceCase, PassesOnEveryLayout) {
     for (const int num_ranks : {1, 2, 3, 4}) {
       for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
         // One chunk recomputes in backward; two also cut uneven shards.
-        apps::ParityOptions options = {.num_ranks = num_ranks,
+        apps::ParityOptions options = {.ranks = {.num_ranks = num_ranks},
                                        .chunks = num_ranks % 2 + 1,
                                        .segments = 1,
                                        .strategy = strategy,
@@ -82,8 +82,8 @@ TEST(CombinedLosses, PassOnAnyNumberOfRanks) {
   for (const int num_ranks : {1, 2, 3, 5}) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
       SCOPED_TRACE(num_ranks);
-      expect_passes(
-          apps::run_case(kCases / "combined_losses", {.num_ranks = num_ranks, .dtype = dtype}));
+      expect_passes(apps::run_case(kCases / "combined_losses",
+                                   {.ranks = {.num_ranks = num_ranks}, .dtype = dtype}));
     }
   }
 }

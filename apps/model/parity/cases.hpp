@@ -4,6 +4,7 @@
 
 #include "parity/comparison.hpp"
 #include "parity/model_case.hpp"
+#include "parity/ranks.hpp"
 #include "parity/sharded_run.hpp"
 
 #include <askos/base/shape.hpp>
@@ -16,7 +17,7 @@ namespace askos::apps {
 
 /// How cases are run. What is not given is as the reference ran the case.
 struct ParityOptions {
-  int num_ranks = 1;
+  RankPlace ranks = {};
   std::optional<int> chunks = {};
   std::optional<int> segments = {};
   std::optional<model::ShardStrategy> strategy = {};

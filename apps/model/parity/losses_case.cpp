@@ -193,11 +193,11 @@ struct LossResult {
 };
 
 /// Evaluates on ranks that share the grid.
-LossResult evaluate(const Evaluation& evaluation, int num_ranks, const at::TensorOptions& options) {
-  const auto sizes = comm::balanced_sizes(evaluation.target.size(2), num_ranks);
-  std::vector<at::Tensor> gradients(sizes.size());
-  at::Tensor out;
-  run_ranks(num_ranks, [&](comm::Communicator& ranks) {
+LossResult evaluate(const Evaluation& evaluation,
+                    const RankPlace& place,
+                    const at::TensorOptions& options) {
+  const auto sizes = comm::balanced_sizes(evaluation.target.size(2), place.num_ranks);
+  const auto found = collect_from_ranks(place, [&](comm::Communicator& ranks) {
     const comm::Range own = comm::shard_range(sizes, ranks.rank());
     const auto shard_of = [&](const at::Tensor& whole) {
       return whole.narrow(-2, own.begin, own.size()).to(options).contiguous();
@@ -213,10 +213,12 @@ LossResult evaluate(const Evaluation& evaluation, int num_ranks, const at::Tenso
             ? model::total_loss(y, x, terms, ranks)
             : model::MultiscaleLoss(evaluation.scales, sizes, options)(y, x, terms[0], ranks);
     torch::autograd::backward({loss.sum()}, {});
-    gradients[static_cast<std::size_t>(ranks.rank())] = y.grad().cpu();
-    if (ranks.rank() == 0) out = loss.detach().flatten().cpu();
+    return model::NamedTensors{{"out", loss.detach().flatten().cpu()},
+                               {"gradient", y.grad().cpu()}};
   });
-  return {out, at::cat(gradients, -2)};
+  std::vector<at::Tensor> gradients;
+  for (const auto& part : found) gradients.push_back(part.at("gradient"));
+  return {found[0].at("out"), at::cat(gradients, -2)};
 }
 
 }  // namespace
@@ -233,7 +235,7 @@ std::vector<Comparison> run_losses_case(const std::filesystem::path& folder,
   for (const auto& entry : json.at("cases")) {
     const Evaluation evaluation = read_evaluation(entry, path.string() + ": cases.", io);
     const LossResult result =
-        evaluate(evaluation, options.num_ranks,
+        evaluate(evaluation, options.ranks,
                  at::TensorOptions(float64 ? at::kDouble : at::kFloat).device(options.device));
     const at::Tensor& out = io.at(evaluation.id + (float64 ? ".out_fp64" : ".out"), 1);
     // In float64 inputs are the same float32 numbers; what is left is the order of sums.

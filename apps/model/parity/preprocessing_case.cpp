@@ -267,16 +267,19 @@ void run_prediction(const ModelCase& model,
 
   const bool float64 = options.dtype == DType::kFloat64;
   const at::Tensor raw = file.at("raw", 4).to(float64 ? at::kDouble : at::kFloat);
-  std::vector<at::Tensor> predictions(static_cast<std::size_t>(options.num_ranks));
   const auto config = with_layout(model.config, make_layout(model, options));
-  run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
+  const auto found = collect_from_ranks(options.ranks, [&](comm::Communicator& ranks) {
     model::Network network(config, model.graph, ranks,
                            {.float64 = float64, .device = options.device});
     network.parameters().load(model.weights);
     const comm::Range own = network.own_data();
-    predictions[static_cast<std::size_t>(ranks.rank())] = model::predict_physical(
-        network, preprocessing, raw.narrow(2, own.begin, own.size()).contiguous());
+    return model::NamedTensors{
+        {"prediction", model::predict_physical(network, preprocessing,
+                                               raw.narrow(2, own.begin, own.size()).contiguous())
+                           .cpu()}};
   });
+  std::vector<at::Tensor> predictions;
+  for (const auto& part : found) predictions.push_back(part.at("prediction"));
   const at::Tensor prediction = at::cat(predictions, 2);
   const at::Tensor stored = fields(file, "prediction");
   const at::Tensor factors =

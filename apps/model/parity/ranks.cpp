@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parity/ranks.hpp"
 
+#include "parity/tensor_file.hpp"
+
+#include <askos/comm/agreement.hpp>
+#include <askos/io/safetensors.hpp>
+
 #include <ATen/Parallel.h>
 
 #include <exception>
 #include <mutex>
+#include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
 namespace askos::apps {
+namespace {
+
+class TextSink final : public io::ByteSink {
+ public:
+  void append(std::span<const std::byte> bytes) override {
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  std::string text;
+};
+
+}  // namespace
 
 void run_ranks(int num_ranks, const std::function<void(comm::Communicator&)>& body) {
   auto group = comm::make_local_group(num_ranks);
@@ -35,6 +53,24 @@ void run_ranks(int num_ranks, const std::function<void(comm::Communicator&)>& bo
   if (first) {
     std::rethrow_exception(first);
   }
+}
+
+std::vector<model::NamedTensors> collect_from_ranks(
+    const RankPlace& place, const std::function<model::NamedTensors(comm::Communicator&)>& body) {
+  std::vector<model::NamedTensors> of_ranks(static_cast<std::size_t>(place.num_ranks));
+  if (place.processes == nullptr) {
+    run_ranks(place.num_ranks, [&](comm::Communicator& ranks) {
+      of_ranks[static_cast<std::size_t>(ranks.rank())] = body(ranks);
+    });
+    return of_ranks;
+  }
+  TextSink own;
+  write_tensors(own, body(*place.processes));
+  const auto texts = comm::exchange_texts(*place.processes, own.text);
+  for (std::size_t r = 0; r < texts.size(); ++r) {
+    of_ranks[r] = to_tensors(io::parse_safetensors(std::as_bytes(std::span(texts[r]))));
+  }
+  return of_ranks;
 }
 
 }  // namespace askos::apps

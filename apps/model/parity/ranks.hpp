@@ -2,13 +2,27 @@
 #pragma once
 
 #include <askos/comm/communicator.hpp>
+#include <askos/model/parameters.hpp>
 
 #include <functional>
+#include <vector>
 
 namespace askos::apps {
 
 /// Runs `body` once per rank, each on a thread of its own with one compute thread, and throws the
 /// failure that came first again. A rank that fails aborts the others.
 void run_ranks(int num_ranks, const std::function<void(comm::Communicator&)>& body);
+
+/// Where the ranks of a case run.
+struct RankPlace {
+  int num_ranks = 1;
+  /// Of the processes that are one rank each; null: the ranks are threads of this one.
+  comm::Communicator* processes = nullptr;
+};
+
+/// Runs `body` once per rank and returns the tensors (in memory of the host) that each found, by
+/// rank; on all processes the same.
+[[nodiscard]] std::vector<model::NamedTensors> collect_from_ranks(
+    const RankPlace& place, const std::function<model::NamedTensors(comm::Communicator&)>& body);
 
 }  // namespace askos::apps

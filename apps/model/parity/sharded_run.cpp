@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parity/sharded_run.hpp"
 
-#include "parity/ranks.hpp"
-
 #include <askos/model/autocast.hpp>
 #include <askos/model/loss.hpp>
 
@@ -29,11 +27,23 @@ model::NamedTensors gradients_of(const model::Network& network) {
   return gradients;
 }
 
-model::NamedTensors sum(const std::vector<model::NamedTensors>& of_ranks) {
-  model::NamedTensors sums = of_ranks.at(0);
-  for (std::size_t r = 1; r < of_ranks.size(); ++r) {
-    for (auto& [name, total] : sums) {
-      total = total + of_ranks[r].at(name);
+namespace {
+
+constexpr std::string_view kGradient = "gradient of ";
+
+}  // namespace
+
+void put_gradients(model::NamedTensors& found, const model::NamedTensors& gradients) {
+  for (const auto& [name, gradient] : gradients) found[std::string(kGradient) + name] = gradient;
+}
+
+model::NamedTensors sum_gradients(const std::vector<model::NamedTensors>& of_ranks) {
+  model::NamedTensors sums;
+  for (const auto& found : of_ranks) {
+    for (const auto& [name, part] : found) {
+      if (!name.starts_with(kGradient)) continue;
+      at::Tensor& total = sums[name.substr(kGradient.size())];
+      total = total.defined() ? total + part : part;
     }
   }
   return sums;
@@ -44,12 +54,26 @@ namespace {
 /// One rank's or all ranks' tensors, one per dataset.
 using Tensors = std::vector<at::Tensor>;
 
+/// Names what one rank found.
+model::NamedTensors named(const RankResult& result) {
+  model::NamedTensors tensors;
+  for (std::size_t d = 0; d < result.y.size(); ++d) {
+    tensors["y " + std::to_string(d)] = result.y[d];
+    tensors["grad_x " + std::to_string(d)] = result.grad_x[d];
+  }
+  put_gradients(tensors, result.grad_parameters);
+  tensors["loss"] = at::scalar_tensor(result.loss, at::kDouble);
+  return tensors;
+}
+
 /// Joins the shards of each dataset along the grid.
-Tensors joined(const std::vector<RankResult>& of_ranks, Tensors RankResult::* member) {
+Tensors joined(const std::vector<model::NamedTensors>& of_ranks,
+               const std::string& quantity,
+               std::size_t num_datasets) {
   Tensors whole;
-  for (std::size_t d = 0; d < (of_ranks[0].*member).size(); ++d) {
+  for (std::size_t d = 0; d < num_datasets; ++d) {
     Tensors parts;
-    for (const RankResult& part : of_ranks) parts.push_back((part.*member)[d]);
+    for (const auto& part : of_ranks) parts.push_back(part.at(quantity + " " + std::to_string(d)));
     whole.push_back(at::cat(parts, 2));
   }
   return whole;
@@ -115,19 +139,15 @@ RankResult run_rank(const Problem& problem,
 }
 
 Result run(const Problem& problem, const Layout& layout, bool float64) {
-  std::vector<RankResult> of_ranks(static_cast<std::size_t>(layout.num_ranks));
-  run_ranks(layout.num_ranks, [&](comm::Communicator& ranks) {
-    of_ranks[static_cast<std::size_t>(ranks.rank())] = run_rank(problem, layout, float64, ranks);
-  });
+  const auto of_ranks = collect_from_ranks(
+      {.num_ranks = layout.num_ranks, .processes = layout.processes},
+      [&](comm::Communicator& ranks) { return named(run_rank(problem, layout, float64, ranks)); });
   Result result;
-  std::vector<model::NamedTensors> gradients;
-  for (RankResult& part : of_ranks) {
-    gradients.push_back(std::move(part.grad_parameters));
-    result.loss += part.loss;
-  }
-  result.grad_parameters = sum(gradients);
-  result.more_y = joined(of_ranks, &RankResult::y);
-  result.more_grad_x = joined(of_ranks, &RankResult::grad_x);
+  for (const auto& part : of_ranks) result.loss += part.at("loss").item<double>();
+  result.grad_parameters = sum_gradients(of_ranks);
+  const auto num_datasets = problem.more.size() + 1;
+  result.more_y = joined(of_ranks, "y", num_datasets);
+  result.more_grad_x = joined(of_ranks, "grad_x", num_datasets);
   result.y = result.more_y[0];
   result.grad_x = result.more_grad_x[0];
   result.more_y.erase(result.more_y.begin());

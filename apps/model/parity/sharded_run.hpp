@@ -2,6 +2,8 @@
 // Runs one problem on any layout of ranks, chunks and segments and puts the parts together.
 #pragma once
 
+#include "parity/ranks.hpp"
+
 #include <askos/model/loss.hpp>
 #include <askos/model/network.hpp>
 
@@ -43,8 +45,9 @@ struct Problem {
 struct Layout {
   std::string name = {};
   int num_ranks = 1;
-  int chunks = 0;    ///< of encoder and decoder
-  int segments = 0;  ///< of the processor
+  comm::Communicator* processes = nullptr;  ///< as `RankPlace::processes`
+  int chunks = 0;                           ///< of encoder and decoder
+  int segments = 0;                         ///< of the processor
   model::ShardStrategy strategy = model::ShardStrategy::kEdges;
   at::Device device = at::kCPU;
   bool bfloat16 = false;  ///< linear layers multiply in bfloat16 (autocast)
@@ -78,13 +81,16 @@ struct RankResult {
                                   bool float64,
                                   comm::Communicator& ranks);
 
-/// Does so on `layout.num_ranks` threads and puts the parts together.
+/// Does so on all ranks and puts the parts together.
 [[nodiscard]] Result run(const Problem& problem, const Layout& layout, bool float64);
 
 /// Returns the gradients of a network's parameters, zeros where there are none.
 [[nodiscard]] model::NamedTensors gradients_of(const model::Network& network);
 
-/// Adds up what each rank found, in rank order.
-[[nodiscard]] model::NamedTensors sum(const std::vector<model::NamedTensors>& of_ranks);
+/// Adds gradients of parameters to what a rank found.
+void put_gradients(model::NamedTensors& found, const model::NamedTensors& gradients);
+
+/// Adds up, in rank order, the gradients that `put_gradients` has put there.
+[[nodiscard]] model::NamedTensors sum_gradients(const std::vector<model::NamedTensors>& of_ranks);
 
 }  // namespace askos::apps

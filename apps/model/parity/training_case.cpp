@@ -46,51 +46,37 @@ at::TensorOptions tensor_options(const ParityOptions& options) {
       .device(options.device);
 }
 
-/// What the ranks found in a rollout.
-struct RolloutResult {
-  std::vector<std::vector<at::Tensor>> x;  ///< [step][rank]
-  std::vector<std::vector<at::Tensor>> y;
-  std::vector<double> losses;  ///< of each step
-  model::NamedTensors gradients;
-};
-
 /// Runs `num_steps` steps, each from the forecasts before it, and goes back through all of them.
-RolloutResult roll_out(const ModelCase& model,
-                       const TensorFile& stored,
-                       std::int64_t num_steps,
-                       const ParityOptions& options) {
+/// Returns by rank: inputs, outputs and loss of each step, and the gradients.
+std::vector<model::NamedTensors> roll_out(const ModelCase& model,
+                                          const TensorFile& stored,
+                                          std::int64_t num_steps,
+                                          const ParityOptions& options) {
   const Positions positions(model, options.device);
   const std::int64_t steps_in = model.config.num_input_steps;
   const std::int64_t steps_out = model.config.num_output_steps;
   const std::int64_t kept = std::min(steps_in, steps_out);
   const at::Tensor whole = stored.at("batch", 5).squeeze(2);
-  const auto num_ranks = static_cast<std::size_t>(options.num_ranks);
-  std::vector<model::NamedTensors> gradients(num_ranks);
-  const auto count = static_cast<std::size_t>(num_steps);
-  RolloutResult result{.x = std::vector(count, std::vector<at::Tensor>(num_ranks)),
-                       .y = std::vector(count, std::vector<at::Tensor>(num_ranks)),
-                       .losses = std::vector<double>(count),
-                       .gradients = {}};
   const auto config = with_layout(model.config, make_layout(model, options));
-  run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
+  return collect_from_ranks(options.ranks, [&](comm::Communicator& ranks) {
+    model::NamedTensors found;
     model::Network network(config, model.graph, ranks,
                            {.float64 = options.dtype == DType::kFloat64, .device = options.device});
     network.parameters().load(model.weights);
     const comm::Range own = network.own_data();
-    const auto r = static_cast<std::size_t>(ranks.rank());
     const at::Tensor batch = whole.narrow(2, own.begin, own.size()).to(tensor_options(options));
     const model::LossTerm term = {.scalers = scalers_of(stored, own), .options = read_loss(model)};
     at::Tensor x = batch.narrow(1, 0, steps_in).index_select(3, positions("data_input_full"));
     at::Tensor total;
-    for (std::size_t s = 0; s < count; ++s) {
+    for (std::int64_t s = 0; s < num_steps; ++s) {
       const at::Tensor y = network.forward(x);
-      const std::int64_t first = steps_in + static_cast<std::int64_t>(s) * steps_out;
+      const std::int64_t first = steps_in + s * steps_out;
       const at::Tensor truth = batch.narrow(1, first, steps_out);
       const at::Tensor loss =
           model::total_loss(y, truth.index_select(3, positions("data_output_full")), {term}, ranks);
-      result.x[s][r] = x.detach().cpu();
-      result.y[s][r] = y.detach().cpu();
-      if (ranks.rank() == 0) result.losses[s] = loss.item<double>();
+      found["x " + std::to_string(s)] = x.detach().cpu();
+      found["y " + std::to_string(s)] = y.detach().cpu();
+      found["loss " + std::to_string(s)] = loss.detach().to(at::kCPU, at::kDouble);
       total = total.defined() ? total + loss : loss;
       // The newest inputs: forcings from the batch, prognostic variables from the forecast.
       const at::Tensor newest =
@@ -102,10 +88,16 @@ RolloutResult roll_out(const ModelCase& model,
       x = at::cat({x.narrow(1, kept, steps_in - kept), newest}, 1);
     }
     torch::autograd::backward({total / static_cast<double>(num_steps)}, {});
-    gradients[r] = gradients_of(network);
+    put_gradients(found, gradients_of(network));
+    return found;
   });
-  result.gradients = sum(gradients);
-  return result;
+}
+
+/// Joins what the ranks found along the grid.
+at::Tensor joined(const std::vector<model::NamedTensors>& found, const std::string& name) {
+  std::vector<at::Tensor> parts;
+  for (const auto& part : found) parts.push_back(part.at(name));
+  return at::cat(parts, 2);
 }
 
 void run_rollout(const ModelCase& model,
@@ -122,28 +114,29 @@ void run_rollout(const ModelCase& model,
   }
   json.refuse_unread();
   const TensorFile stored(folder / "rollout.safetensors");
-  const RolloutResult result = roll_out(model, stored, num_steps, options);
+  const auto found = roll_out(model, stored, num_steps, options);
   const auto y_tolerance = tolerance.get<double>("y_max_abs");
   const auto loss_tolerance = tolerance.get<double>("loss_rel");
   const auto stored_losses = doubles(stored.at("loss.per_step", 1));
   double total = 0;
-  for (std::size_t s = 0; s < result.y.size(); ++s) {
+  for (std::int64_t s = 0; s < num_steps; ++s) {
     const auto step = std::to_string(s);
-    rows.push_back(compare("rollout.x." + step, at::cat(result.x[s], 2),
+    const auto loss = found[0].at("loss " + step).item<double>();
+    rows.push_back(compare("rollout.x." + step, joined(found, "x " + step),
                            stored.at("x." + step, 5).squeeze(2), y_tolerance));
-    rows.push_back(compare("rollout.y." + step, at::cat(result.y[s], 2),
+    rows.push_back(compare("rollout.y." + step, joined(found, "y " + step),
                            stored.at("y." + step, 5).squeeze(2), y_tolerance));
-    rows.push_back(
-        compare("rollout.loss." + step, result.losses[s], stored_losses.at(s), loss_tolerance));
-    total += result.losses[s] / static_cast<double>(num_steps);
+    rows.push_back(compare("rollout.loss." + step, loss,
+                           stored_losses.at(static_cast<std::size_t>(s)), loss_tolerance));
+    total += loss / static_cast<double>(num_steps);
   }
   const bool float64 = options.dtype == DType::kFloat64;
   rows.push_back(compare("rollout.loss", total,
                          stored.at(float64 ? "loss.value_fp64" : "loss.value").item<double>(),
                          loss_tolerance));
-  for (auto& row :
-       compare_gradients(result.gradients, stored.all(), tolerance.get<double>("grad_param_rel"),
-                         tolerance.get<double>("grad_param_floor"))) {
+  for (auto& row : compare_gradients(sum_gradients(found), stored.all(),
+                                     tolerance.get<double>("grad_param_rel"),
+                                     tolerance.get<double>("grad_param_floor"))) {
     row.quantity = "rollout." + row.quantity;
     rows.push_back(std::move(row));
   }
@@ -197,6 +190,8 @@ bool is_noise(const std::string& name, const model::ModelConfig& config) {
   return name.ends_with(".lin_key.bias") && !block.qk_norm;
 }
 
+constexpr const char* kLosses = "losses of all steps";
+
 void run_optimiser(const ModelCase& model,
                    const fs::path& folder,
                    const ParityOptions& options,
@@ -209,11 +204,9 @@ void run_optimiser(const ModelCase& model,
   const std::string suffix = float64 ? "_fp64" : "";
   auto trainer_options = read_trainer_options(json);
   const auto expected = json.get<std::vector<double>>("loss" + suffix);
-  std::vector<double> losses;
-  std::map<std::string, double> norms;
   const auto config = with_layout(model.config, make_layout(model, options));
   const Problem problem = make_problem(model);
-  run_ranks(options.num_ranks, [&](comm::Communicator& ranks) {
+  const auto found = collect_from_ranks(options.ranks, [&](comm::Communicator& ranks) {
     model::Network network(config, model.graph, ranks,
                            {.float64 = float64, .device = options.device});
     network.parameters().load(model.weights);
@@ -226,17 +219,19 @@ void run_optimiser(const ModelCase& model,
     own_options.loss = problem.loss;
     model::Trainer trainer(network, ranks, own_options);
     const model::Batch batch = {.input = shard_of(problem.x), .target = shard_of(problem.target)};
-    std::vector<double> found;
+    std::vector<double> losses;
     for (std::size_t s = 0; s < expected.size(); ++s) {
-      found.push_back(trainer.train_step(batch).loss);
+      losses.push_back(trainer.train_step(batch).loss);
     }
-    found.push_back(trainer.loss(batch));
-    if (ranks.rank() != 0) return;
-    losses = found;
+    losses.push_back(trainer.loss(batch));
+    model::NamedTensors norms;
     for (const auto& [name, tensor] : network.parameters().all()) {
-      norms[name] = tensor.detach().to(at::kDouble).norm().item<double>();
+      norms[name] = tensor.detach().to(at::kDouble).norm().cpu();
     }
-  });
+    norms[kLosses] = at::tensor(losses, at::kDouble);
+    return norms;
+  })[0];
+  const auto losses = doubles(found.at(kLosses));
   // The stored tolerance is one for float32; in float64 what is left is noise that Adam blows up.
   const double tolerance = float64 ? 1e-9 : json.object("tolerance").get<double>("loss_rel");
   for (std::size_t s = 0; s < expected.size(); ++s) {
@@ -246,11 +241,11 @@ void run_optimiser(const ModelCase& model,
                          tolerance));
   for (const auto& [name, norm] :
        json.get<std::map<std::string, double>>("param_norm_after" + suffix)) {
-    if (!norms.contains(name)) {
+    if (!found.contains(name)) {
       json.refuse_value("param_norm_after" + suffix, "the model's parameters; not " + name);
     }
     if (!is_noise(name, config)) {
-      rows.push_back(compare("adamw.norm." + name, norms[name], norm, tolerance));
+      rows.push_back(compare("adamw.norm." + name, found.at(name).item<double>(), norm, tolerance));
     }
   }
 }
