@@ -166,6 +166,12 @@ if(ASKOS_WITH_TORCH)
   askos_add_python_test(Storm.HasItsLossesAfterAHoldOfAMinute hold_test.py "${Python3_EXECUTABLE}"
     LABELS slow multirank
     ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 60)
+  askos_add_python_test(Storm.KeepsItsSizeAndFiles soak_test.py "${Python3_EXECUTABLE}"
+    LABELS multirank
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 60 3 20 --set training.batch_size=1)
+  askos_add_python_test(Storm.KeepsItsSizeAndFilesForHalfAnHour soak_test.py "${Python3_EXECUTABLE}"
+    LABELS slow multirank TIMEOUT 3700
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 18000 150 1)
   set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
       "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
   askos_add_python_test(Storm.PageIsSteeredInABrowser page_test.py "${Python3_EXECUTABLE}"
