@@ -36,6 +36,10 @@ void expect_as_said(const Ended& ended, const Drill& drill) {
   }
 }
 
+void PrintTo(const Drill& drill, std::ostream* out) {
+  *out << drill.faults;
+}
+
 std::string name_of(const ::testing::TestParamInfo<Drill>& tested) {
   return tested.param.name;
 }
