@@ -30,7 +30,7 @@ class GpuRanks : public ::testing::TestWithParam<int> {
   /// Words of a training in the run folder `name`.
   [[nodiscard]] std::vector<std::string> training(const std::string& name,
                                                   const std::string& setting) const {
-    return {ASKOS_PROGRAM, "train", tiny_.write_config(name), "--set", setting};
+    return {program_beside_this("askos"), "train", tiny_.write_config(name), "--set", setting};
   }
 
   [[nodiscard]] static std::vector<std::string> launched(int num_ranks,

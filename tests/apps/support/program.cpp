@@ -96,6 +96,10 @@ Ended Program::wait() {
           .err = read_file(err_)};
 }
 
+std::string program_beside_this(const std::string& name) {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
 Ended run_with_small_files(int kibibytes,
                            const std::filesystem::path& program,
                            const std::vector<std::string>& arguments,

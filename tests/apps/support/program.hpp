@@ -41,6 +41,9 @@ class Program {
   std::filesystem::path err_;
 };
 
+/// The program `name` beside the running one: where builds put both, and packed tests, too.
+[[nodiscard]] std::string program_beside_this(const std::string& name);
+
 /// Runs a program where no file may grow beyond `kibibytes`: to its writers like a disk that fills
 /// up, but for the reason that the system gives.
 [[nodiscard]] Ended run_with_small_files(int kibibytes,

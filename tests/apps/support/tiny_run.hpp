@@ -47,7 +47,7 @@ class TinyRun {
   }
 
   [[nodiscard]] Ended run(const std::vector<std::string>& arguments) const {
-    return Program(ASKOS_PROGRAM, arguments, folder_.path()).wait();
+    return Program(program_beside_this("askos"), arguments, folder_.path()).wait();
   }
 
   /// The steps that the run `name` has recorded; of one that was made twice, the later one.
