@@ -4,9 +4,11 @@
 #include <askos/base/error.hpp>
 
 #include <c10/util/Exception.h>
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -18,6 +20,13 @@ using Store = c10::intrusive_ptr<c10d::Store>;
 
 std::chrono::milliseconds to_milliseconds(Nanoseconds time) {
   return std::max(std::chrono::ceil<std::chrono::milliseconds>(time), std::chrono::milliseconds(1));
+}
+
+/// c10d warns whenever a wait ends without a value, which is what `get` is for.
+void silence_waits() {
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) {
+    FLAGS_caffe2_log_level = std::max<int>(FLAGS_caffe2_log_level, c10::GLOG_ERROR);
+  }
 }
 
 /// A store's connection takes one call at a time, and a call may wait: so each has its own.
@@ -103,6 +112,7 @@ class StoreRendezvous final : public comm::Rendezvous {
 
 std::shared_ptr<comm::Rendezvous> open_store_rendezvous(const MasterPlace& place,
                                                         Nanoseconds deadline) {
+  silence_waits();
   const bool serves = place.rank == 0 && !place.agent_serves;
   c10d::TCPStoreOptions options;
   options.port = place.port;

@@ -70,7 +70,9 @@ TEST(StoreRendezvous, CarriesValuesAndNumbersBetweenRanks) {
   EXPECT_EQ(first->add("number", 3), 5);
   EXPECT_EQ(first->get("number", 0ns), std::nullopt);  // a number is no value
   second->erase("key");
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(first->get("key", 1ms), std::nullopt);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(StoreRendezvous, NamesAPortThatIsTaken) {

@@ -43,10 +43,10 @@ NcclComm::NcclComm(const ncclUniqueId& id, int rank, int size, const std::atomic
 
 NcclComm::~NcclComm() {
   try {
-    if (comm_ != nullptr && ncclCommFinalize(comm_) <= ncclInProgress) {
+    if (comm_ != nullptr && !is_given_up() && ncclCommFinalize(comm_) <= ncclInProgress) {
       const Clock& clock = steady_clock();
       const auto until = clock.now() + kFarewell;
-      while (state() == ncclInProgress && clock.now() < until) {
+      while (state() == ncclInProgress && !is_given_up() && clock.now() < until) {
         std::this_thread::sleep_for(kNap);
       }
       if (state() == ncclSuccess) {
@@ -77,7 +77,7 @@ void NcclComm::settle(const char* name) {
     if (found != ncclInProgress) {
       return;
     }
-    if (give_up_ != nullptr && *give_up_) {
+    if (is_given_up()) {
       throw cancelled();
     }
     if (clock.now() - start < std::chrono::microseconds(100)) {

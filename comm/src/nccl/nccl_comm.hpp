@@ -19,9 +19,10 @@ namespace askos::comm {
 /// queued it, so that `abort` can end it meanwhile. One thread, except for `abort` and `fault`.
 class NcclComm {
  public:
-  /// Joins the ranks that have the same `id`. Throws `Errc::kCancelled` if `give_up` is set first.
+  /// Joins the ranks that have the same `id`. Throws `Errc::kCancelled` if `give_up`, which must
+  /// outlive this and what is split from it, is set first.
   NcclComm(const ncclUniqueId& id, int rank, int size, const std::atomic<bool>& give_up);
-  /// Takes it down with the other ranks, unless it was aborted.
+  /// Takes it down with the other ranks, unless it was aborted or given up: ranks may be gone then.
   ~NcclComm();
   NcclComm(const NcclComm&) = delete;
   NcclComm& operator=(const NcclComm&) = delete;
@@ -46,6 +47,7 @@ class NcclComm {
   void run(Call call, const char* name);
   void settle(const char* name);
   [[nodiscard]] ncclResult_t state();
+  [[nodiscard]] bool is_given_up() const noexcept { return give_up_ != nullptr && *give_up_; }
 
   std::mutex mutex_;  // held while NCCL works on it
   ncclComm_t comm_ = nullptr;

@@ -24,7 +24,7 @@ OrderedGroup::OrderedGroup(OrderedRun& run, Membership membership, std::unique_p
 
 OrderedGroup::~OrderedGroup() {
   if (failure_ != nullptr) {
-    link_->cut();  // the others may never take their ends down
+    give_up();
   }
 }
 
@@ -201,6 +201,10 @@ void OrderedGroup::cut() noexcept {
   if (under_way) {
     link_->cut();
   }
+}
+
+void OrderedGroup::give_up() noexcept {
+  link_->cut();
 }
 
 void OrderedGroup::finish_failure() noexcept {

@@ -60,6 +60,9 @@ class OrderedGroup : public std::enable_shared_from_this<OrderedGroup> {
   void begin_failure(const Error& error) noexcept;
   void cut() noexcept;
   void finish_failure() noexcept;
+  /// Ends the link after a failure, also if nothing is under way: the others may never take their
+  /// ends down.
+  void give_up() noexcept;
 
   /// Tells whether nothing is under way.
   [[nodiscard]] bool is_idle();

@@ -18,6 +18,20 @@ constexpr Nanoseconds kTurn = std::chrono::milliseconds(100);
 /// What broke a connection, most often the end of a process, shows within this time.
 constexpr Nanoseconds kDoubt = std::chrono::milliseconds(500);
 
+/// Calls `step` of all groups at once: what one waits for may be queued behind what another does,
+/// and NCCL takes a second or two to end one.
+void at_once(const std::vector<std::shared_ptr<OrderedGroup>>& groups,
+             void (OrderedGroup::*step)() noexcept) {
+  std::vector<std::thread> threads;
+  threads.reserve(groups.size());
+  for (const auto& group : groups) {
+    threads.emplace_back([&group, step] { ((*group).*step)(); });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+}
+
 std::string to_bytes(const PeerPlace& place) {
   return {reinterpret_cast<const char*>(&place), sizeof place};
 }
@@ -83,7 +97,7 @@ OrderedRun::~OrderedRun() {
 void OrderedRun::stop() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    give_up_ = true;
+    give_up_ = !has_ended_;  // else all ranks take their links down together
     stop_ = true;
     changed_.notify_all();
   }
@@ -152,14 +166,7 @@ void OrderedRun::fail_here(GroupId id, const Error& error) noexcept {
   for (const auto& group : groups) {
     group->begin_failure(error);
   }
-  // At once: what one group waits for may be queued behind what another does.
-  std::vector<std::thread> threads;
-  for (const auto& group : groups) {
-    threads.emplace_back([&group] { group->cut(); });
-  }
-  for (auto& thread : threads) {
-    thread.join();
-  }
+  at_once(groups, &OrderedGroup::cut);
   for (const auto& group : groups) {
     group->finish_failure();
   }
@@ -196,11 +203,17 @@ void OrderedRun::move() {
     suspect(current_error());
   }
   std::map<GroupId, std::shared_ptr<OrderedGroup>> last;
+  std::vector<std::shared_ptr<OrderedGroup>> given_up;
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stop_.load(); });  // groups are used until the run ends
     last.swap(groups_);
+    for (const auto& [id, group] : last) {
+      if (failure_ != nullptr) given_up.push_back(group);
+    }
   }
+  at_once(given_up, &OrderedGroup::give_up);
+  given_up.clear();
   while (!last.empty()) {  // those that were split last first, as on all ranks
     last.erase(std::prev(last.end()));
   }
