@@ -78,7 +78,7 @@ TEST_P(GpuRanks, MeetByTheVariablesOfTorchrun) {
   // Ranks that share a GPU must look like ranks of several hosts to NCCL.
   const std::string script =
       "for rank in $(seq 0 $(($0 - 1))); do "
-      "RANK=$rank LOCAL_RANK=$rank WORLD_SIZE=$0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29417 "
+      "RANK=$rank LOCAL_RANK=$rank WORLD_SIZE=$0 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((29400 + $0)) "
       "NCCL_HOSTID=host$rank NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 \"$@\" & pids=\"$pids $!\"; "
       "done; for pid in $pids; do wait $pid || exit; done";
   std::vector<std::string> words{"-c", script, std::to_string(GetParam())};
