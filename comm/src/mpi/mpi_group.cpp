@@ -14,8 +14,10 @@
 namespace askos::comm {
 namespace {
 
-/// How long a wait looks before it naps, so that ranks that share a core do not hold each other up.
-constexpr Nanoseconds kSpin = std::chrono::microseconds(100);
+/// How long a wait looks before it naps, as long as nobody else wants its core.
+constexpr Nanoseconds kSpin = std::chrono::milliseconds(1);
+/// Somebody else wants the core if it is away for so long; this process's own thread takes less.
+constexpr Nanoseconds kCoreIsShared = std::chrono::microseconds(200);
 constexpr Nanoseconds kNap = std::chrono::microseconds(20);
 
 constexpr int kNumTagsPerContext = 1 << 15;
@@ -108,11 +110,10 @@ void MpiGroup::wait(MpiCollective& collective) {
   const auto heartbeat = hub_->heartbeat();
   const bool may_warn = heartbeat.count() > 0 && options_.deadline < kAnyTime;
   auto warn_at = may_warn ? start + heartbeat : Nanoseconds::max();
+  bool may_spin = true;
   collective.num_waiting.fetch_add(1, std::memory_order_relaxed);
   while (!collective.is_over()) {
-    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock()) {
-      advance(collective);
-    }
+    (void)advance_all();  // the next ones, too: they will be waited for
     if (collective.is_over()) {
       break;
     }
@@ -123,8 +124,9 @@ void MpiGroup::wait(MpiCollective& collective) {
     } else if (now >= warn_at) {
       warn_at = Nanoseconds::max();
       warn_of_wait(collective);
-    } else if (now - start < kSpin) {
+    } else if (may_spin && now - start < kSpin) {
       std::this_thread::yield();
+      may_spin = clock.now() - now < kCoreIsShared;
     } else {
       std::this_thread::sleep_for(kNap);
     }

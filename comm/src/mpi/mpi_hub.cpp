@@ -14,12 +14,15 @@ namespace {
 constexpr int kAlertTag = 1;
 constexpr int kBeatTag = 2;
 
-constexpr Nanoseconds kUnattendedNap = std::chrono::microseconds(30);
-constexpr Nanoseconds kAttendedNap = std::chrono::microseconds(500);
+// Each look takes some 40 us from the core's computing thread, if it has no core of its own. So it
+// looks often only at first, as halos are wanted soon and sums of gradients later.
+constexpr Nanoseconds kShortestNap = std::chrono::microseconds(50);
+constexpr Nanoseconds kLongestUnattendedNap = std::chrono::milliseconds(1);
+constexpr Nanoseconds kAttendedNap = std::chrono::milliseconds(5);
 constexpr Nanoseconds kLongNap = std::chrono::milliseconds(20);
 /// The thread naps long when nothing has been under way for this long.
 constexpr Nanoseconds kStaysAwake = std::chrono::milliseconds(50);
-constexpr Nanoseconds kLooksAfterRun = std::chrono::milliseconds(1);
+constexpr Nanoseconds kLooksAfterRun = std::chrono::milliseconds(5);
 /// Short, so that processes need not switch to another heartbeat at one moment.
 constexpr Nanoseconds kLongestBeat = std::chrono::milliseconds(250);
 /// Alerts of an ending process are given this long to leave it.
@@ -202,6 +205,7 @@ void MpiHub::work() {
   ::prctl(PR_SET_TIMERSLACK, 1000UL);
   const Clock& clock = steady_clock();
   auto active_at = clock.now();
+  auto attended_at = active_at;
   Nanoseconds looked_at{};
   while (!stop_) {
     const auto now = clock.now();
@@ -214,18 +218,22 @@ void MpiHub::work() {
       if (activity != MpiGroup::Activity::kNone) {
         active_at = now;
       }
+      if (activity != MpiGroup::Activity::kUnattended) {
+        attended_at = now;
+      }
       if (now - looked_at >= kLooksAfterRun) {
         looked_at = now;
         look_after_run(now);
       }
     }
-    nap(activity, now - active_at);
+    nap(activity, now - attended_at, now - active_at);
   }
 }
 
-void MpiHub::nap(MpiGroup::Activity activity, Nanoseconds idle_for) {
+void MpiHub::nap(MpiGroup::Activity activity, Nanoseconds unattended_for, Nanoseconds idle_for) {
   if (activity == MpiGroup::Activity::kUnattended) {
-    std::this_thread::sleep_for(kUnattendedNap);
+    std::this_thread::sleep_for(
+        std::clamp(unattended_for / 4, kShortestNap, kLongestUnattendedNap));
   } else if (idle_for < kStaysAwake) {
     std::this_thread::sleep_for(kAttendedNap);
   } else {

@@ -73,7 +73,7 @@ class MpiHub : public std::enable_shared_from_this<MpiHub> {
   void take(const Alert& alert) noexcept;
   void fail_here(const Error& error) noexcept;
   [[nodiscard]] std::vector<std::shared_ptr<MpiGroup>> groups() const;
-  void nap(MpiGroup::Activity activity, Nanoseconds idle_for);
+  void nap(MpiGroup::Activity activity, Nanoseconds unattended_for, Nanoseconds idle_for);
 
   MPI_Comm envelopes_ = MPI_COMM_NULL;
   MPI_Comm payload_ = MPI_COMM_NULL;
