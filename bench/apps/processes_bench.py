@@ -99,18 +99,25 @@ def main():
 
     with running.folder() as folder:
         running.run(ASKOS, "import", EXAMPLES / "storm/import.toml", "--out", folder / "storm.h5")
-        ones, twos, shared = [], [], []
-        for _ in range(ROUNDS):
-            ones.append(Training(folder, 1).run())
-            twos.append(Training(folder, 2, "run.ranks_per_model=1").run())
-            shared.append(Training(folder, 2).run())
-        off = max(check_losses(ones[0].losses(), t.losses()) for t in twos + shared)
-        print(f"losses of {STEPS} steps by one process, two data-parallel and two sharing the model: within {off:.1e}")
-        one, two, share = (statistics.median(t.samples_per_s() for t in ts) for ts in (ones, twos, shared))
-        spread = sorted(b.samples_per_s() / a.samples_per_s() for a, b in zip(ones, twos))
-        add("two data-parallel processes beside one", two / one, "x", ">= 1.8", two / one >= 1.8,
-            f"   ({one:.1f} and {two:.1f} samples/s; {spread[0]:.2f} to {spread[-1]:.2f})")
-        print(f"{'two processes that share the model beside one':44} {share / one:8.3f} x")
+        shared = [Training(folder, 2).run() for _ in range(ROUNDS)]
+        for batch in (4, 8):
+            size = f"training.batch_size={batch}"
+            ones, twos = [], []
+            for _ in range(ROUNDS):
+                ones.append(Training(folder, 1, size).run())
+                twos.append(Training(folder, 2, size, "run.ranks_per_model=1").run())
+            others = twos + (shared if batch == 4 else [])
+            off = max(check_losses(ones[0].losses(), t.losses()) for t in others)
+            print(f"losses of {STEPS} steps on batches of {batch}: those of one process within {off:.1e}")
+            one, two = (statistics.median(t.samples_per_s() for t in ts) for ts in (ones, twos))
+            spread = sorted(b.samples_per_s() / a.samples_per_s() for a, b in zip(ones, twos))
+            more = f"   ({one:.1f} and {two:.1f} samples/s; {spread[0]:.2f} to {spread[-1]:.2f})"
+            if batch == 8:
+                add("two data-parallel processes, batches of 8", two / one, "x", ">= 1.8", two / one >= 1.8, more)
+                continue
+            print(f"{'two data-parallel processes, batches of 4':44} {two / one:8.3f} x{more}")
+            share = statistics.median(t.samples_per_s() for t in shared)
+            print(f"{'two processes that share the model':44} {share / one:8.3f} x   ({share:.1f} samples/s)")
         waits = 100 * statistics.median(map(waits_for_others, shared))
         add("exposed communication, two that share", waits, "% of a step", "< 15", waits < 15)
 
