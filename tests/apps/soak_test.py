@@ -20,7 +20,7 @@ STEPS, EVERY = int(sys.argv[3]), int(sys.argv[4])
 GROWTH = float(sys.argv[5])
 OPTIONS = sys.argv[6:]
 LONGEST = 3600  # seconds
-NUM_SAMPLES = 500  # of the whole run, about
+INTERVAL = 0.1  # seconds between samples
 SETTLED = 0.2  # of the run: caches are warm, buffers have their sizes
 
 
@@ -33,31 +33,17 @@ def events(folder, name):
     return [record for record in records if record["event"] == name]
 
 
-def steps_done(folder):
-    """Cheaply: the file grows with the run."""
-    try:
-        with open(folder / "metrics.jsonl", "rb") as file:
-            file.seek(-min(4096, os.fstat(file.fileno()).st_size), os.SEEK_END)
-            steps = re.findall(rb'"step":\s*(\d+)', file.read())
-    except OSError:
-        return 0
-    return int(steps[-1]) if steps else 0
-
-
-def watch(process, folder):
-    """Samples (step, MiB, open files) until the process ends."""
-    samples, next_step = [], 0
+def watch(process):
+    """Samples (MiB, open files) until the process ends."""
+    samples = []
     end = time.monotonic() + LONGEST
     while process.poll() is None:
         assert time.monotonic() < end, f"not within {LONGEST} s: the training ends"
-        step = steps_done(folder)
-        if step >= next_step:
-            next_step = step + max(1, STEPS // NUM_SAMPLES)
-            try:
-                samples.append((step, resident_mib(process.pid), len(os.listdir(f"/proc/{process.pid}/fd"))))
-            except (OSError, TypeError):
-                break  # it has just ended
-        time.sleep(0.05)
+        try:
+            samples.append((resident_mib(process.pid), len(os.listdir(f"/proc/{process.pid}/fd"))))
+        except (OSError, TypeError):
+            break  # it has just ended
+        time.sleep(INTERVAL)
     return samples
 
 
@@ -72,23 +58,24 @@ def main():
         with open(folder / "out", "w+") as out:
             process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=subprocess.STDOUT)
             try:
-                samples = watch(process, run)
+                samples = watch(process)
                 code = process.wait(timeout=running.DEADLINE)
             finally:
                 process.kill()
             out.seek(0)
             assert code == 0, out.read()[-4000:]
         minutes = (time.monotonic() - begun) / 60
+        steps = len(events(run, "step"))
         checkpoints = len(events(run, "checkpoint"))
-        assert checkpoints == STEPS // EVERY, checkpoints
+        assert steps > EVERY and checkpoints >= steps // EVERY, (steps, checkpoints)
 
-        in_training = [sample for sample in samples if SETTLED * STEPS <= sample[0] < 0.99 * STEPS]
-        fifth = len(in_training) // 5
+        settled = samples[int(SETTLED * len(samples)):]
+        fifth = len(settled) // 5
         assert fifth >= 2, samples
-        early, late = in_training[:fifth], in_training[-fifth:]
-        size = [statistics.median(mib for _, mib, _ in part) for part in (early, late)]
-        files = [min(number for _, _, number in part) for part in (early, late)]  # checkpoints open some for moments
-        print(f"{STEPS} steps, {checkpoints} checkpoints, {minutes:.1f} min: resident {size[0]:.1f} MiB, later {size[1]:.1f}; "
+        early, late = settled[:fifth], settled[-fifth:]
+        size = [statistics.median(mib for mib, _ in part) for part in (early, late)]
+        files = [statistics.median_low(number for _, number in part) for part in (early, late)]
+        print(f"{steps} steps, {checkpoints} checkpoints, {minutes:.1f} min: resident {size[0]:.1f} MiB, later {size[1]:.1f}; "
               f"{files[0]} open files, later {files[1]}")
         assert size[1] <= size[0] * (1 + GROWTH / 100), "the resident size grew"
         assert files[1] <= files[0], "files stay open"

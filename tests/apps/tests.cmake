@@ -170,7 +170,8 @@ if(ASKOS_WITH_TORCH)
     ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 60 3 20 --set training.batch_size=1)
   askos_add_python_test(Storm.KeepsItsSizeAndFilesForHalfAnHour soak_test.py "${Python3_EXECUTABLE}"
     LABELS slow multirank TIMEOUT 3700
-    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 18000 150 1)
+    ARGUMENTS $<TARGET_FILE:askos> "${PROJECT_SOURCE_DIR}/examples" 1000000 150 1
+      --set training.batch_size=1 --time-limit "30 min")
   set(ASKOS_READERS_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH
       "A Python that has HolisticTraceAnalysis and perfetto, for tests of traces")
   askos_add_python_test(Storm.PageIsSteeredInABrowser page_test.py "${Python3_EXECUTABLE}"
