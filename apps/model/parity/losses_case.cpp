@@ -216,9 +216,7 @@ LossResult evaluate(const Evaluation& evaluation,
     return model::NamedTensors{{"out", loss.detach().flatten().cpu()},
                                {"gradient", y.grad().cpu()}};
   });
-  std::vector<at::Tensor> gradients;
-  for (const auto& part : found) gradients.push_back(part.at("gradient"));
-  return {found[0].at("out"), at::cat(gradients, -2)};
+  return {found[0].at("out"), joined(found, "gradient", -2)};
 }
 
 }  // namespace

@@ -278,9 +278,7 @@ void run_prediction(const ModelCase& model,
                                                raw.narrow(2, own.begin, own.size()).contiguous())
                            .cpu()}};
   });
-  std::vector<at::Tensor> predictions;
-  for (const auto& part : found) predictions.push_back(part.at("prediction"));
-  const at::Tensor prediction = at::cat(predictions, 2);
+  const at::Tensor prediction = joined(found, "prediction");
   const at::Tensor stored = fields(file, "prediction");
   const at::Tensor factors =
       preprocessing.state(model.config.data_name)

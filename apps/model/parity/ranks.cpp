@@ -6,6 +6,7 @@
 #include <askos/comm/agreement.hpp>
 #include <askos/io/safetensors.hpp>
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <exception>
@@ -71,6 +72,14 @@ std::vector<model::NamedTensors> collect_from_ranks(
     of_ranks[r] = to_tensors(io::parse_safetensors(std::as_bytes(std::span(texts[r]))));
   }
   return of_ranks;
+}
+
+at::Tensor joined(const std::vector<model::NamedTensors>& of_ranks,
+                  const std::string& name,
+                  std::int64_t grid_axis) {
+  std::vector<at::Tensor> parts;
+  for (const auto& found : of_ranks) parts.push_back(found.at(name));
+  return at::cat(parts, grid_axis);
 }
 
 }  // namespace askos::apps

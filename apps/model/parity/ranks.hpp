@@ -4,7 +4,9 @@
 #include <askos/comm/communicator.hpp>
 #include <askos/model/parameters.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace askos::apps {
@@ -24,5 +26,10 @@ struct RankPlace {
 /// rank; on all processes the same.
 [[nodiscard]] std::vector<model::NamedTensors> collect_from_ranks(
     const RankPlace& place, const std::function<model::NamedTensors(comm::Communicator&)>& body);
+
+/// Joins the shards `name` that the ranks found, along the axis of the grid.
+[[nodiscard]] at::Tensor joined(const std::vector<model::NamedTensors>& of_ranks,
+                                const std::string& name,
+                                std::int64_t grid_axis = 2);
 
 }  // namespace askos::apps

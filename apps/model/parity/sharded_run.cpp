@@ -66,15 +66,13 @@ model::NamedTensors named(const RankResult& result) {
   return tensors;
 }
 
-/// Joins the shards of each dataset along the grid.
-Tensors joined(const std::vector<model::NamedTensors>& of_ranks,
-               const std::string& quantity,
-               std::size_t num_datasets) {
+/// Joins the shards of each dataset.
+Tensors joined_by_dataset(const std::vector<model::NamedTensors>& of_ranks,
+                          const std::string& quantity,
+                          std::size_t num_datasets) {
   Tensors whole;
   for (std::size_t d = 0; d < num_datasets; ++d) {
-    Tensors parts;
-    for (const auto& part : of_ranks) parts.push_back(part.at(quantity + " " + std::to_string(d)));
-    whole.push_back(at::cat(parts, 2));
+    whole.push_back(joined(of_ranks, quantity + " " + std::to_string(d)));
   }
   return whole;
 }
@@ -146,8 +144,8 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
   for (const auto& part : of_ranks) result.loss += part.at("loss").item<double>();
   result.grad_parameters = sum_gradients(of_ranks);
   const auto num_datasets = problem.more.size() + 1;
-  result.more_y = joined(of_ranks, "y", num_datasets);
-  result.more_grad_x = joined(of_ranks, "grad_x", num_datasets);
+  result.more_y = joined_by_dataset(of_ranks, "y", num_datasets);
+  result.more_grad_x = joined_by_dataset(of_ranks, "grad_x", num_datasets);
   result.y = result.more_y[0];
   result.grad_x = result.more_grad_x[0];
   result.more_y.erase(result.more_y.begin());

@@ -93,13 +93,6 @@ std::vector<model::NamedTensors> roll_out(const ModelCase& model,
   });
 }
 
-/// Joins what the ranks found along the grid.
-at::Tensor joined(const std::vector<model::NamedTensors>& found, const std::string& name) {
-  std::vector<at::Tensor> parts;
-  for (const auto& part : found) parts.push_back(part.at(name));
-  return at::cat(parts, 2);
-}
-
 void run_rollout(const ModelCase& model,
                  const fs::path& folder,
                  const JsonObject& json,
