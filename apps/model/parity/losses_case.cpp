@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::int64_t kNumAxes = 5;  // batch, time, ensemble, grid, variable
 constexpr std::int64_t kEnsemble = 2;
-constexpr std::int64_t kGrid = 3;
 
 /// One evaluation of losses.json, ready to run.
 struct Evaluation {
