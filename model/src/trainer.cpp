@@ -48,6 +48,10 @@ at::Tensor norm_on_device(const at::Tensor& gradient) {
   return at::linalg_vector_norm(norms, 2, {}, false, at::kDouble);
 }
 
+bool has_finite_numbers(const StepResult& result) {
+  return std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+}
+
 at::Tensor weights_of(const Batch& batch) {
   const std::int64_t size = batch.input.size(0);
   if (batch.weights.empty()) return at::ones({size}, at::kDouble);
@@ -240,7 +244,7 @@ struct Trainer::Parts {
     const at::Tensor numbers = at_device.loss_and_norm.cpu();
     result.loss = numbers[0].item<double>() / weight;
     result.gradient_norm = numbers[1].item<double>();
-    result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+    result.is_finite = has_finite_numbers(result);
     if (!result.is_finite) --updates;
   }
 
@@ -271,7 +275,7 @@ struct Trainer::Parts {
     if (scale != 1) gradient.mul_(scale);
     if (options.clip.value) gradient.clamp_(-*options.clip.value, *options.clip.value);
     result.gradient_norm = norm_on_device(gradient).item<double>();
-    result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+    result.is_finite = has_finite_numbers(result);
     if (!result.is_finite) return;
     if (options.clip.norm) {
       const double shrink = *options.clip.norm / (result.gradient_norm + 1e-6);
@@ -290,7 +294,7 @@ struct Trainer::Parts {
     AT_DISPATCH_FLOATING_TYPES(gradients.values().scalar_type(), "update", [&] {
       result.gradient_norm =
           prepare_gradient(entries<scalar_t>(gradients.gradients()), scale, options.clip);
-      result.is_finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+      result.is_finite = has_finite_numbers(result);
       if (!result.is_finite) return;
       adamw<scalar_t>(options.adamw, result.learning_rate, ++updates,
                       entries<scalar_t>(gradients.gradients()),
@@ -315,8 +319,14 @@ struct Trainer::Parts {
   std::int64_t updates = 0;
 };
 
-Trainer::Trainer(Network& network, comm::Communicator& all_ranks, TrainerOptions options)
-    : parts_(std::make_unique<Parts>(network, all_ranks, std::move(options))) {}
+Trainer::Trainer(Network& network, comm::Communicator& all_ranks, TrainerOptions options) {
+  if (options.loss.root || options.loss.per_variable) {
+    throw Error(Errc::kInvalidInput, "a training loss is one value and has no root")
+        .with("root", options.loss.root)
+        .with("per variable", options.loss.per_variable);
+  }
+  parts_ = std::make_unique<Parts>(network, all_ranks, std::move(options));
+}
 
 Trainer::~Trainer() = default;
 

@@ -78,6 +78,31 @@ TEST_F(Reference, JsonHasALinePerQuantity) {
   EXPECT_GT(count, 100);
 }
 
+TEST_F(Reference, RootOfALossIsThatOverAllRanks) {
+  // What the root makes of the loss and the gradients of `base`: d sqrt(L) = dL / (2 sqrt(L)).
+  const auto copy = edited_case("\"class\": \"MSELoss\"", "\"class\": \"RMSELoss\"");
+  auto file = io::read_safetensors(copy / "io.safetensors");
+  double loss = 0;
+  std::memcpy(&loss, file.at("loss.value_fp64").bytes.data(), sizeof loss);
+  for (auto& array : file.arrays) {
+    const bool is_loss = array.name == "loss.value";
+    if (!is_loss && !array.name.starts_with("grad.")) continue;
+    ASSERT_EQ(array.dtype, DType::kFloat32) << array.name;
+    for (std::size_t at = 0; at < array.bytes.size(); at += sizeof(float)) {
+      float number = 0;
+      std::memcpy(&number, &array.bytes[at], sizeof number);
+      number /= static_cast<float>((is_loss ? 1 : 2) * std::sqrt(loss));
+      std::memcpy(&array.bytes[at], &number, sizeof number);
+    }
+  }
+  const std::vector<io::NamedArrayView> views(file.arrays.begin(), file.arrays.end());
+  io::write_safetensors(copy / "io.safetensors", views);
+  for (const char* ranks : {"1", "3"}) {
+    const auto ended = run({"parity", copy.string(), "--ranks", ranks});
+    EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
+  }
+}
+
 TEST_F(Reference, BFloat16IsNearEnough) {
   for (const char* strategy : {"edges", "heads"}) {
     const auto ended = run(

@@ -2,6 +2,7 @@
 #include "parity/cases.hpp"
 
 #include "parity/json_object.hpp"
+#include "parity/loss_class.hpp"
 #include "parity/preprocessing_case.hpp"
 
 #include <askos/base/error.hpp>
@@ -116,16 +117,7 @@ void warn_of_idle_ranks(const model::ModelConfig& config, int num_ranks) {
 model::LossOptions read_loss(const ModelCase& model) {
   const JsonObject json(model.json, (model.folder / "model.json").string() + ": ");
   const JsonObject loss = json.object("loss");
-  using Kind = model::ErrorKind;
-  model::LossOptions options;
-  options.error = loss.choose<Kind>("class", {{"MSELoss", Kind::kSquared},
-                                              {"MAELoss", Kind::kAbsolute},
-                                              {"LogCoshLoss", Kind::kLogCosh},
-                                              {"HuberLoss", Kind::kHuber},
-                                              {"CRPS", Kind::kCrps}});
-  options.huber_delta = loss.get<double>("delta", options.huber_delta);
-  options.crps_alpha = loss.get<double>("alpha", options.crps_alpha);
-  return options;
+  return read_loss_class(loss, loss);
 }
 
 Problem make_problem(const ModelCase& model) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parity/cases.hpp"
 #include "parity/json_object.hpp"
+#include "parity/loss_class.hpp"
 #include "parity/ranks.hpp"
 #include "parity/reference_graph.hpp"
 
@@ -28,26 +29,10 @@ struct Evaluation {
 
 /// `json` names class and arguments, `forward` those of the call.
 model::LossOptions read_options(const JsonObject& json, const JsonObject& forward) {
-  model::LossOptions options;
-  using Kind = model::ErrorKind;
-  const auto name = json.get<std::string>("class");
-  options.root = name == "RMSELoss";
-  options.error = json.choose<Kind>("class", {{"MSELoss", Kind::kSquared},
-                                              {"RMSELoss", Kind::kSquared},
-                                              {"WeightedMSELoss", Kind::kSquared},
-                                              {"MAELoss", Kind::kAbsolute},
-                                              {"LogCoshLoss", Kind::kLogCosh},
-                                              {"HuberLoss", Kind::kHuber},
-                                              {"KernelCRPS", Kind::kCrps},
-                                              {"AlmostFairKernelCRPS", Kind::kCrps},
-                                              {"CRPS", Kind::kCrps}});
   const JsonObject init = json.object("init");
+  model::LossOptions options = read_loss_class(json, init);
   options.ignore_nans = init.get<bool>("ignore_nans", false);
-  if (options.error == Kind::kHuber) options.huber_delta = init.get<double>("delta", 1);
-  if (options.error == Kind::kCrps) {
-    // Older releases had two classes: one fair or not, one in between.
-    const double otherwise = name == "CRPS" ? 0.95 : 1;
-    options.crps_alpha = init.get<double>("alpha", init.get<bool>("fair", true) ? otherwise : 0);
+  if (options.error == model::ErrorKind::kCrps) {
     init.ignore({"backend", "no_autocast"});  // how it is computed
   }
   init.refuse_unread();

@@ -84,20 +84,23 @@ std::vector<Fields> all_fields(const Problem& problem) {
   return all;
 }
 
-/// This rank's part of one dataset's loss.
+/// One dataset's loss over all ranks; collective.
 at::Tensor loss_of(const Problem& problem,
                    const Fields& fields,
                    const at::Tensor& y,
-                   comm::Range own) {
+                   comm::Range own,
+                   comm::Communicator& ranks) {
   const at::Tensor target = fields.target.narrow(2, own.begin, own.size()).to(y.options());
-  const auto scalers = std::vector<model::Scaler>{
-      {"node_weights", fields.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
-      model::variable_weights(fields.variable_factors),
-      model::time_weights(fields.time_factors)};
+  const model::LossTerm term = {
+      .scalers = {{"node_weights",
+                   fields.node_factors.narrow(0, own.begin, own.size()).view({1, 1, -1, 1})},
+                  model::variable_weights(fields.variable_factors),
+                  model::time_weights(fields.time_factors)},
+      .options = problem.loss};
   const bool crps = problem.loss.error == model::ErrorKind::kCrps;
   const at::Tensor prediction =
       crps ? y.unflatten(0, {-1, problem.num_members}).transpose(1, 2) : y;
-  return model::partial_loss(prediction, target, scalers, problem.loss).mean();
+  return model::total_loss(prediction, target, {term}, ranks);
 }
 
 }  // namespace
@@ -126,7 +129,7 @@ RankResult run_rank(const Problem& problem,
   const Tensors predictions = network.forward_all(x, problem.forward);
   at::Tensor loss = at::zeros({}, at::TensorOptions(at::kDouble).device(layout.device));
   for (std::size_t d = 0; d < data.size(); ++d) {
-    loss = loss + loss_of(problem, data[d], predictions[d], result.own[d]);
+    loss = loss + loss_of(problem, data[d], predictions[d], result.own[d], ranks);
     result.y.push_back(predictions[d].detach().cpu());
   }
   torch::autograd::backward({loss}, {});
@@ -141,7 +144,7 @@ Result run(const Problem& problem, const Layout& layout, bool float64) {
       {.num_ranks = layout.num_ranks, .processes = layout.processes},
       [&](comm::Communicator& ranks) { return named(run_rank(problem, layout, float64, ranks)); });
   Result result;
-  for (const auto& part : of_ranks) result.loss += part.at("loss").item<double>();
+  result.loss = of_ranks[0].at("loss").item<double>();
   result.grad_parameters = sum_gradients(of_ranks);
   const auto num_datasets = problem.more.size() + 1;
   result.more_y = joined_by_dataset(of_ranks, "y", num_datasets);

@@ -66,12 +66,12 @@ struct Result {
   model::NamedTensors grad_parameters;  ///< summed over ranks
 };
 
-/// What one rank found of a problem: its shards, its part of the loss and of the gradients.
+/// What one rank found of a problem: its shards, the loss, its part of the gradients.
 struct RankResult {
   std::vector<at::Tensor> y;       ///< by dataset, [batch, time, own grid, variable]
   std::vector<at::Tensor> grad_x;  ///< the same
   std::vector<comm::Range> own;    ///< by dataset: which part of the grid that is
-  double loss = 0;
+  double loss = 0;                 ///< of all ranks
   model::NamedTensors grad_parameters;
 };
 
