@@ -72,7 +72,8 @@ at::Tensor Forecaster::forecast_next(const model::Batch& batch) {
 
 void Forecaster::run(dataflow::Context& context) {
   const c10::AutoGradMode no_grad(false);
-  const model::Autocast autocast(rank_.run->config.autocast);
+  const model::Autocast autocast(rank_.run->config.autocast,
+                                 network_->parameters().device().type());
   const auto packet = context.take(sample);
   const auto& batch = packet->batch;
   Prediction next{.weights = batch.weights, .times = packet->times, .cells = rank_.own_cells};
