@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a debugger costs: how long a pause and a credit change take on a saturated chain, and how
 // long a peek takes. Exits 7 if a target is missed.
-#include "dataflow/hop_report.hpp"
 #include "dataflow/hop_stages.hpp"
+#include "dataflow/report.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/dataflow/session.hpp>

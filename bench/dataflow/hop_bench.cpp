@@ -4,9 +4,9 @@
 // counts and sums first. `--memory SECONDS` holds the resident size of a slow graph against its
 // printed bound, `--idle SECONDS` the CPU time of a graph that waits. Exits 7 if a target is
 // missed.
-#include "dataflow/hop_report.hpp"
 #include "dataflow/hop_stages.hpp"
 #include "dataflow/plain_messages.hpp"
+#include "dataflow/report.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/dataflow/session.hpp>
