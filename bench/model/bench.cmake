@@ -1,6 +1,7 @@
 askos_add_bench(model/attention_bench PCH_FROM askos_model LIBRARIES askos::model)
 askos_add_bench(model/step_bench PCH_FROM askos_model LIBRARIES askos::model)
 askos_add_bench(model/wire_bench PCH_FROM askos_model LIBRARIES askos::model)
+askos_add_bench(model/scaling_bench PCH_FROM askos_model LIBRARIES askos::model)
 if(ASKOS_WITH_CUDA)
   # Meshes and kernels alone: the program runs where there is no LibTorch.
   askos_add_bench(model/cuda_attention_bench LIBRARIES askos::cuda_attention askos::base)

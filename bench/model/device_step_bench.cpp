@@ -8,10 +8,11 @@
 // CASE: o32, o96 or n320, the sizes (evenly spread points, icosphere, cut-off 0.6, three nearest)
 // of bench/peers/reference_step.py, which times the reference's model. Chunks and segments are
 // recomputed in backward to save memory. Prints one line of JSON.
+#include "model/step_cases.hpp"
+
 #include <askos/base/clock.hpp>
 #include <askos/comm/communicator.hpp>
 #include <askos/model/device.hpp>
-#include <askos/model/graph_builders.hpp>
 #include <askos/model/trainer.hpp>
 
 #include <ATen/ATen.h>
@@ -24,11 +25,10 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <numbers>
 #include <set>
 #include <string>
 
-namespace askos::model {
+namespace askos::model::bench {
 namespace {
 
 struct Options {
@@ -40,49 +40,7 @@ struct Options {
   std::string trace;  ///< file for the kernels of the last step
 };
 
-struct Sizes {
-  int cells;
-  int level;
-  int channels;
-  int layers;
-  int heads;
-  int variables;
-};
-
-Sizes sizes_of(const std::string& name) {
-  if (name == "n320") return {542080, 6, 1024, 16, 16, 100};
-  if (name == "o96") return {40320, 5, 1024, 16, 16, 100};
-  if (name == "o32") return {5248, 4, 256, 12, 8, 20};
-  return {640, 2, 64, 2, 4, 8};
-}
-
-/// Points spread evenly over the sphere, from north to south.
-Nodes spiral(int count) {
-  Nodes nodes;
-  for (int i = 0; i < count; ++i) {
-    const double turns = std::numbers::phi * (i + 0.5);
-    nodes.lat.push_back(std::asin(1 - 2 * (i + 0.5) / count));
-    nodes.lon.push_back(2 * std::numbers::pi * (turns - std::floor(turns) - 0.5));
-  }
-  return nodes;
-}
-
-Graph graph_of(const Sizes& sizes) {
-  Graph graph;
-  graph.data = spiral(sizes.cells);
-  Icosphere sphere = icosphere(sizes.level);
-  graph.hidden = std::move(sphere.nodes);
-  graph.hidden_to_hidden = std::move(sphere.edges);
-  graph.data_to_hidden = cut_off_edges(graph.data, graph.hidden, 0.6);
-  graph.hidden_to_data = nearest_neighbour_edges(graph.hidden, graph.data, 3);
-  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
-  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
-  graph.data_weights.assign(graph.data.lat.size(), 1.0);
-  return graph;
-}
-
-ModelConfig config_of(const Sizes& sizes, const Options& options) {
+ModelConfig config_of(const StepCase& sizes, const Options& options) {
   ModelConfig config;
   for (int v = 0; v < sizes.variables; ++v) {
     config.variables.input.push_back("v" + std::to_string(v));
@@ -116,7 +74,7 @@ struct Timing {
   std::vector<double> milliseconds;
 };
 
-Timing train(const Graph& graph, const Sizes& sizes, const Options& options, at::Device device) {
+Timing train(const Graph& graph, const StepCase& sizes, const Options& options, at::Device device) {
   at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
   at::autocast::set_autocast_enabled(at::kCUDA, options.bfloat16);
   const auto group = comm::make_local_group(1);
@@ -152,7 +110,7 @@ Timing train(const Graph& graph, const Sizes& sizes, const Options& options, at:
 
 /// Whether a few steps of a small model give the same losses in both precisions.
 bool check(at::Device device) {
-  const Sizes sizes = sizes_of("toy");
+  const StepCase sizes = step_case("toy");
   const Graph graph = graph_of(sizes);
   const Timing full = train(graph, sizes, {.num_steps = 5, .bfloat16 = false}, device);
   const Timing half = train(graph, sizes, {.num_steps = 5}, device);
@@ -169,7 +127,7 @@ bool check(at::Device device) {
 int main(const Options& options) {
   const at::Device device = find_device("cuda");
   if (!check(device)) return EXIT_FAILURE;
-  const Sizes sizes = sizes_of(options.name);
+  const StepCase sizes = step_case(options.name);
   const Graph graph = graph_of(sizes);
   c10::cuda::CUDACachingAllocator::emptyCache();
   c10::cuda::CUDACachingAllocator::resetPeakStats(0);
@@ -190,10 +148,10 @@ int main(const Options& options) {
 }
 
 }  // namespace
-}  // namespace askos::model
+}  // namespace askos::model::bench
 
 int main(int argc, char** argv) {
-  askos::model::Options options;
+  askos::model::bench::Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const bool has_value = i + 1 < argc;
@@ -217,7 +175,7 @@ int main(int argc, char** argv) {
     }
   }
   try {
-    return askos::model::main(options);
+    return askos::model::bench::main(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "device_step_bench: %s\n", error.what());
     return 6;
