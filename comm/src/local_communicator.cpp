@@ -1,49 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calling_communicator.hpp"
+#include "group_work.hpp"
 #include "local_group.hpp"
 
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
-#include <askos/telemetry/ledger.hpp>
 
 #include <utility>
 
 namespace askos::comm {
 namespace {
 
-using telemetry::ScopedState;
-using telemetry::State;
-
-class LocalWork final : public TimedWork {
- public:
-  LocalWork(std::shared_ptr<LocalGroup> group, std::shared_ptr<LocalCollective> collective) noexcept
-      : group_(std::move(group)), collective_(std::move(collective)) {}
-
-  ~LocalWork() override {
-    try {
-      LocalWork::wait();
-    } catch (const Error&) {  // the group has failed, as the next wait on it will say
-    }
-  }
-
-  [[nodiscard]] bool done() const noexcept override { return collective_->is_over(); }
-  [[nodiscard]] std::uint64_t finished_at() const noexcept override {
-    return collective_->finished_at();
-  }
-
-  void wait() override {
-    if (collective_->is_over()) {
-      group_->wait(*collective_);
-    } else {
-      const ScopedState state(State::kWaitComm);
-      group_->wait(*collective_);
-    }
-  }
-
- private:
-  std::shared_ptr<LocalGroup> group_;
-  std::shared_ptr<LocalCollective> collective_;
-};
+using LocalWork = GroupWork<LocalGroup, LocalCollective>;
 
 class LocalCommunicator final : public CallingCommunicator {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calling_communicator.hpp"
+#include "group_work.hpp"
 #include "mpi/mpi_hub.hpp"
 
 #include <askos/comm/processes.hpp>
@@ -16,36 +17,7 @@ namespace {
 using telemetry::ScopedState;
 using telemetry::State;
 
-class MpiWork final : public TimedWork {
- public:
-  MpiWork(std::shared_ptr<MpiGroup> group, std::shared_ptr<MpiCollective> collective) noexcept
-      : group_(std::move(group)), collective_(std::move(collective)) {}
-
-  ~MpiWork() override {
-    try {
-      MpiWork::wait();
-    } catch (const Error&) {  // the group has failed, as the next wait on it will say
-    }
-  }
-
-  [[nodiscard]] bool done() const noexcept override { return collective_->is_over(); }
-  [[nodiscard]] std::uint64_t finished_at() const noexcept override {
-    return collective_->finished_at();
-  }
-
-  void wait() override {
-    if (collective_->is_over()) {
-      group_->wait(*collective_);
-    } else {
-      const ScopedState state(State::kWaitComm);
-      group_->wait(*collective_);
-    }
-  }
-
- private:
-  std::shared_ptr<MpiGroup> group_;
-  std::shared_ptr<MpiCollective> collective_;
-};
+using MpiWork = GroupWork<MpiGroup, MpiCollective>;
 
 class MpiCommunicator final : public CallingCommunicator {
  public:
