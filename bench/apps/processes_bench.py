@@ -4,9 +4,10 @@
 beside one, time that a step of two that share the model waits for the other, time that checkpoints take
 from training, and how long four processes need to their first step. Exits 7 if a target is missed.
 
-usage: processes_bench.py ASKOS [ROUNDS]      example: processes_bench.py build/release/bin/askos 5
+example: bench/apps/processes_bench.py build/release/bin/askos 5
 Each process has one thread. Losses of all layouts are compared before anything is said of their speed.
 """
+import argparse
 import json
 import pathlib
 import statistics
@@ -18,8 +19,17 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES.parent / "tests/apps"))
 from support import running  # noqa: E402
 
-ASKOS = sys.argv[1]
-ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("askos", help="the program, with askos-model beside it")
+    parser.add_argument("rounds", type=int, nargs="?", default=5, help="trainings of each kind (default: 5)")
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
+ASKOS = OPTIONS.askos
+ROUNDS = OPTIONS.rounds
 STEPS = 60
 WARM_UP = 10
 DEADLINE = 600

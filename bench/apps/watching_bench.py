@@ -3,9 +3,10 @@
 """What watching costs: the processor time that `askos top` and an open page take, in the watched
 process and in the watcher, as a share of one core. Exits 7 if a target is missed.
 
-usage: watching_bench.py ASKOS [SECONDS]      example: watching_bench.py build/release/bin/askos 20
+example: bench/apps/watching_bench.py build/release/bin/askos 20
 The watched graph's stages sleep, so that its own work does not drown what is measured.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -19,8 +20,17 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests/apps"))
 from support import running  # noqa: E402
 
-ASKOS = sys.argv[1]
-SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 20
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("askos", help="the program, with askos-ui beside it")
+    parser.add_argument("seconds", type=float, nargs="?", default=20, help="to watch, each time (default: 20)")
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
+ASKOS = OPTIONS.askos
+SECONDS = OPTIONS.seconds
 GRAPH = pathlib.Path(__file__).parents[2] / "examples/graphs/chain.toml"
 TARGET = 0.005
 
