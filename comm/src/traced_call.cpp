@@ -4,7 +4,6 @@
 #include <askos/telemetry/ledger.hpp>
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -22,13 +21,10 @@ std::uint64_t hash(std::string_view text) noexcept {
 
 class TracedWork final : public Work {
  public:
-  using Record = std::function<void(std::uint64_t ended)>;
-
-  TracedWork(WorkPtr work, Record record) noexcept
-      : work_(std::move(work)), record_(std::move(record)) {}
+  TracedWork(WorkPtr work, const TracedCall& call) noexcept : work_(std::move(work)), call_(call) {}
 
   ~TracedWork() override {
-    if (record_ == nullptr) {
+    if (is_recorded_) {
       return;
     }
     try {
@@ -52,15 +48,17 @@ class TracedWork final : public Work {
 
  private:
   void record_end() {
-    if (const auto record = std::exchange(record_, nullptr)) {
-      const auto* timed = dynamic_cast<const TimedWork*>(work_.get());
-      const auto finished = timed == nullptr ? 0 : timed->finished_at();
-      record(finished != 0 ? finished : telemetry::ticks());
+    if (std::exchange(is_recorded_, true)) {
+      return;
     }
+    const auto* timed = dynamic_cast<const TimedWork*>(work_.get());
+    const auto finished = timed == nullptr ? 0 : timed->finished_at();
+    call_.record(finished != 0 ? finished : telemetry::ticks());
   }
 
   WorkPtr work_;
-  Record record_;  // none once it has been called
+  TracedCall call_;
+  bool is_recorded_ = false;
 };
 
 }  // namespace
@@ -69,10 +67,12 @@ TracedCall::TracedCall(CallKind kind, const std::string& group, std::uint32_t se
     : kind_(kind), group_(hash(group)), sequence_(sequence) {}
 
 WorkPtr TracedCall::follow(WorkPtr work) const {
-  return std::make_unique<TracedWork>(std::move(work), [call = *this](std::uint64_t ended) {
-    telemetry::record_collective(static_cast<std::uint8_t>(call.kind_), call.group_, call.sequence_,
-                                 call.began_, std::max(call.began_, ended));
-  });
+  return std::make_unique<TracedWork>(std::move(work), *this);
+}
+
+void TracedCall::record(std::uint64_t ended) const noexcept {
+  telemetry::record_collective(static_cast<std::uint8_t>(kind_), group_, sequence_, began_,
+                               std::max(began_, ended));
 }
 
 }  // namespace askos::comm

@@ -26,6 +26,9 @@ class TracedCall {
   /// Returns `work`, recorded when somebody has waited for it or it dies.
   [[nodiscard]] WorkPtr follow(WorkPtr work) const;
 
+  /// Records it as complete at the tick `ended`, or at its beginning if that is later.
+  void record(std::uint64_t ended) const noexcept;
+
  private:
   CallKind kind_;
   std::uint64_t group_;

@@ -14,6 +14,8 @@
 namespace askos::comm {
 namespace {
 
+/// How often a wait looks at once, some 20 us: small messages take less than a call of the system.
+constexpr int kBusyLooks = 200;
 /// How long a wait looks before it naps, as long as nobody else wants its core.
 constexpr Nanoseconds kSpin = std::chrono::milliseconds(1);
 /// Somebody else wants the core if it is away for so long; this process's own thread takes less.
@@ -56,8 +58,8 @@ std::shared_ptr<MpiCollective> MpiGroup::enter(Call call) {
         .tag = context_ * kNumTagsPerContext + static_cast<int>(sequence % kNumTagsPerContext),
         .processes = processes_,
         .rank = rank_};
-    collective =
-        std::make_shared<MpiCollective>(wire, sequence, std::move(call), hub_->free_context());
+    const int free_context = call.kind == CallKind::kSplit ? hub_->free_context() : 0;
+    collective = std::make_shared<MpiCollective>(wire, sequence, std::move(call), free_context);
     if (failure_ != nullptr) {
       collective->fail();
       return collective;
@@ -92,18 +94,22 @@ MpiGroup::Activity MpiGroup::advance_all() noexcept {
     return Activity::kAttended;  // by whoever holds it
   }
   auto activity = Activity::kNone;
-  const auto under_way = under_way_;  // it shrinks
-  for (const auto& collective : under_way) {
+  for (std::size_t i = 0; i < under_way_.size();) {
+    const auto collective = under_way_[i];
     advance(*collective);
-    if (!collective->is_over()) {
-      const bool attended = collective->num_waiting.load(std::memory_order_relaxed) > 0;
-      activity = std::max(activity, attended ? Activity::kAttended : Activity::kUnattended);
-    }
+    if (collective->is_over()) continue;  // it is no longer among them
+    const bool attended = collective->num_waiting.load(std::memory_order_relaxed) > 0;
+    activity = std::max(activity, attended ? Activity::kAttended : Activity::kUnattended);
+    ++i;
   }
   return activity;
 }
 
 void MpiGroup::wait(MpiCollective& collective) {
+  collective.num_waiting.fetch_add(1, std::memory_order_relaxed);
+  for (int looks = 0; looks < kBusyLooks && !collective.is_over(); ++looks) {
+    (void)advance_all();  // the next ones, too: they will be waited for
+  }
   const Clock& clock = steady_clock();
   const auto start = clock.now();
   auto until = start + options_.deadline;
@@ -111,9 +117,8 @@ void MpiGroup::wait(MpiCollective& collective) {
   const bool may_warn = heartbeat.count() > 0 && options_.deadline < kAnyTime;
   auto warn_at = may_warn ? start + heartbeat : Nanoseconds::max();
   bool may_spin = true;
-  collective.num_waiting.fetch_add(1, std::memory_order_relaxed);
   while (!collective.is_over()) {
-    (void)advance_all();  // the next ones, too: they will be waited for
+    (void)advance_all();
     if (collective.is_over()) {
       break;
     }
