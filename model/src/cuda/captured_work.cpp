@@ -39,7 +39,8 @@ void CapturedWork::run(const std::function<void()>& work) {
       if (!parts_->graph) {
         c10::cuda::device_synchronize();
         parts_->graph.emplace();
-        parts_->graph->capture_begin();
+        // Other threads may copy to the device meanwhile.
+        parts_->graph->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
         work();
         parts_->graph->capture_end();
       }
