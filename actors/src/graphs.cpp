@@ -9,7 +9,6 @@
 #include <askos/actors/reader.hpp>
 #include <askos/actors/step_monitor.hpp>
 #include <askos/actors/trainer.hpp>
-#include <askos/model/device.hpp>
 
 #include <algorithm>
 
@@ -41,8 +40,7 @@ dataflow::Graph training_graph(const RankContext& rank, const TrainingGraph& par
   const auto& read = graph.add<Reader>(
       "read", rank, training_requests(rank, parts.resume.get(), parts.gate),
       rows_per_sample(rank, longest_rollout(rank.run->config.training)), batch_of_group(rank));
-  const auto& partition =
-      graph.add<Partitioner>("partition", rank, model::find_device(rank.device));
+  const auto& partition = graph.add<Partitioner>("partition", rank);
   const auto& compute =
       graph.add<Trainer>("compute", rank, parts.resume, parts.metrics, parts.gate);
   const auto& monitor = graph.add<StepMonitor>("monitor", rank, parts.metrics, parts.on_step);
@@ -61,7 +59,7 @@ dataflow::Graph evaluation_graph(const RankContext& rank, const EvaluationGraph&
   const auto& read = graph.add<Reader>("read", rank, test_requests(rank),
                                        rows_per_sample(rank, rank.run->config.data.test_forecasts),
                                        batch_of_group(rank));
-  const auto& partition = graph.add<Partitioner>("partition", rank, at::kCPU);
+  const auto& partition = graph.add<Partitioner>("partition", rank);
   const auto& compute =
       graph.add<Forecaster>("compute", rank, parts.weights, Forecaster::Mode::kFromInput);
   const auto& gather = graph.add<Gather>("gather", rank, Layout::kSharded);
@@ -81,7 +79,7 @@ dataflow::Graph forecast_graph(const RankContext& rank, const ForecastGraph& par
       std::max(rank.run->config.data.num_input_steps, rank.run->config.data.num_output_steps);
   const auto& read = graph.add<Reader>(
       "read", rank, forecast_requests(rank, parts.from, parts.num_steps), num_rows, 1);
-  const auto& partition = graph.add<Partitioner>("partition", rank, at::kCPU);
+  const auto& partition = graph.add<Partitioner>("partition", rank);
   const auto& compute =
       graph.add<Forecaster>("compute", rank, parts.weights, Forecaster::Mode::kRollout);
   const auto& gather = graph.add<Gather>("gather", rank, parts.layout);

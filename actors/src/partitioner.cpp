@@ -34,13 +34,12 @@ at::Tensor view_of(const std::shared_ptr<const Window>& window) {
 at::Tensor select_variables(const at::Tensor& rows, const std::vector<std::int64_t>& positions) {
   std::vector<std::int64_t> all(static_cast<std::size_t>(rows.size(-1)));
   std::iota(all.begin(), all.end(), 0);
-  if (positions == all) return rows;
-  return rows.index_select(-1, at::tensor(positions, at::kLong).to(rows.device()));
+  return positions == all ? rows : rows.index_select(-1, at::tensor(positions, at::kLong));
 }
 
 }  // namespace
 
-Partitioner::Partitioner(const RankContext& rank, c10::Device device)
+Partitioner::Partitioner(const RankContext& rank)
     : window{*this,
              "window",
              {.shape = {{"batch", Axis::kAny},
@@ -49,16 +48,14 @@ Partitioner::Partitioner(const RankContext& rank, c10::Device device)
                         {"var", rank.run->index->info().num_variables()}},
               .dtype = rank.run->config.dtype}},
       sample{*this, "sample", {.dtype = rank.run->config.dtype}},
-      rank_(rank),
-      stream_(device) {}
+      rank_(rank) {}
 
 bool Partitioner::redistributes() const {
   return rank_.mesh.readers().size() != rank_.mesh.model().size();
 }
 
 dataflow::Threading Partitioner::threading() const {
-  const bool waits = redistributes() || !stream_.device().is_cpu();
-  return waits ? dataflow::Threading::kDedicated : dataflow::Threading::kShared;
+  return redistributes() ? dataflow::Threading::kDedicated : dataflow::Threading::kShared;
 }
 
 std::string Partitioner::communicator() const {
@@ -110,29 +107,23 @@ at::Tensor Partitioner::own_cells(at::Tensor rows) const {
   return own;
 }
 
-/// Input, target and, of the same times, what the next input takes from the truth.
-model::Batch Partitioner::cut(const at::Tensor& rows, std::int64_t num_inputs) const {
-  const auto parts = stream_.run([&]() -> std::vector<at::Tensor> {
-    const auto all = rows.to(stream_.device(), /*non_blocking=*/true);
-    const auto input = select_variables(all.narrow(1, 0, num_inputs), rank_.run->input_variables);
-    if (all.size(1) == num_inputs) return {input, {}, {}};
-    const auto targets = all.narrow(1, num_inputs, all.size(1) - num_inputs);
-    return {input, select_variables(targets, rank_.run->output_variables),
-            select_variables(targets, rank_.run->input_variables)};
-  });
-  return {.input = parts[0], .target = parts[1], .later = parts[2]};
-}
-
 void Partitioner::run(dataflow::Context& context) {
   const auto packet = context.take(window);
   Sample next;
-  if (packet->num_rows > 0) {
-    next.batch = cut(own_cells(view_of(packet.payload)), packet->num_inputs);
-  }
   next.batch.weights = packet->weights;
   next.batch.samples = packet->samples;
   next.times = packet->times;
   next.next = packet->next;
+  if (packet->num_rows > 0) {
+    const auto rows = own_cells(view_of(packet.payload));
+    const auto num_inputs = packet->num_inputs;
+    next.batch.input = select_variables(rows.narrow(1, 0, num_inputs), rank_.run->input_variables);
+    if (rows.size(1) > num_inputs) {
+      const auto targets = rows.narrow(1, num_inputs, rows.size(1) - num_inputs);
+      next.batch.target = select_variables(targets, rank_.run->output_variables);
+      next.batch.later = select_variables(targets, rank_.run->input_variables);
+    }
+  }
   auto meta = packet.meta;
   meta.cells = rank_.own_cells;
   context.emit(sample, std::move(next), meta);

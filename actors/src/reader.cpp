@@ -3,8 +3,6 @@
 
 #include <askos/actors/reader.hpp>
 #include <askos/base/error.hpp>
-#include <askos/model/device.hpp>
-#include <askos/model/side_stream.hpp>
 
 #include <algorithm>
 
@@ -41,8 +39,7 @@ Reader::Reader(const RankContext& rank,
       slots_({.name = "reader",
               .num_slots = kNumSlots,
               .slot_bytes = slot_bytes(rank, rows_per_sample, batch_size),
-              .deadline = rank.run->config.run.deadline},
-             model::make_slot_allocator(model::find_device(rank.device))),
+              .deadline = rank.run->config.run.deadline}),
       requests_(std::move(requests)),
       num_ahead_(1 + static_cast<std::size_t>(
                          (rank.run->config.run.prefetch_samples + batch_size - 1) / batch_size)) {}

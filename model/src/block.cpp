@@ -54,33 +54,22 @@ Block::KeyValue Block::key_value(const at::Tensor& y) const {
   return {norm_heads(key_(y), key_norm_), value_(y)};
 }
 
-at::Tensor Block::joined(const at::Tensor& x,
-                         const std::vector<const Linear*>& layers,
-                         const LayerNorm* norm) {
+at::Tensor Block::joined(const at::Tensor& x, const std::vector<const Linear*>& layers) {
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const Linear* layer : layers) {
     weights.push_back(layer->weight());
     biases.push_back(layer->bias());
   }
-  const at::Tensor weight = at::cat(weights);
-  const at::Tensor bias = at::cat(biases);
-  return norm != nullptr ? normed_linear(x, *norm, weight, bias) : linear(x, weight, bias);
-}
-
-at::Tensor Block::joined_norm(const at::Tensor& x,
-                              const std::vector<const Linear*>& layers,
-                              const at::Tensor& condition) const {
-  return norm_.plain() != nullptr ? joined(x, layers, norm_.plain())
-                                  : joined(norm_(x, condition), layers);
+  return linear(x, at::cat(weights), at::cat(biases));
 }
 
 at::Tensor Block::map(const Sources& wait_for_sources,
                       const at::Tensor& x_dst,
                       const at::Tensor& edge,
                       const EdgeIndex& index) const {
-  const at::Tensor destinations = joined_norm(x_dst, {&query_, &self_});
-  const at::Tensor sources = joined(wait_for_sources(), {&key_, &value_}, &*source_norm_);
+  const at::Tensor destinations = joined(norm_(x_dst), {&query_, &self_});
+  const at::Tensor sources = joined((*source_norm_)(wait_for_sources()), {&key_, &value_});
   return finish(x_dst, attend_joined(destinations, sources, {}, edges(edge), index));
 }
 
@@ -89,15 +78,12 @@ at::Tensor Block::process(const at::Tensor& x,
                           const EdgeIndex& index,
                           const StartHalo& start_halo,
                           const at::Tensor& condition) const {
-  const std::vector<const Linear*> layers = {&query_, &self_, &key_, &value_};
-  const AttentionEdges all_edges = edges(edge);
-  if (!start_halo) {
-    const at::Tensor own = joined_norm(x, layers, condition);
-    return finish(x, attend_joined(own, {}, {}, all_edges, index), condition);
-  }
   const at::Tensor normalised = norm_(x, condition);
+  const auto project = [&] { return joined(normalised, {&query_, &self_, &key_, &value_}); };
+  const AttentionEdges all_edges = edges(edge);
+  if (!start_halo) return finish(x, attend_joined(project(), {}, {}, all_edges, index), condition);
   const auto wait_for_halo = start_halo(normalised);
-  const at::Tensor own = joined(normalised, layers);
+  const at::Tensor own = project();
   const StartedAttention started = start(own, all_edges, index);
   const at::Tensor halo = joined(wait_for_halo(), {&key_, &value_});
   return finish(x, attend_joined(own, {}, halo, all_edges, index, started), condition);
@@ -237,7 +223,8 @@ at::Tensor Block::attend_joined(const at::Tensor& destinations,
 at::Tensor Block::finish(const at::Tensor& x,
                          const at::Tensor& attended,
                          const at::Tensor& condition) const {
-  return mlp_.add_to(projection_(attended) + x, mlp_norm_, condition);
+  const at::Tensor z = projection_(attended) + x;
+  return z + mlp_(mlp_norm_(z, condition));
 }
 
 }  // namespace askos::model

@@ -90,12 +90,7 @@ class Block {
   };
   /// Several linear layers of the same input as one, their results side by side.
   [[nodiscard]] static at::Tensor joined(const at::Tensor& x,
-                                         const std::vector<const Linear*>& layers,
-                                         const LayerNorm* norm = nullptr);
-  /// `joined` of the attention's norm of x.
-  [[nodiscard]] at::Tensor joined_norm(const at::Tensor& x,
-                                       const std::vector<const Linear*>& layers,
-                                       const at::Tensor& condition = {}) const;
+                                         const std::vector<const Linear*>& layers);
   [[nodiscard]] KeyValue key_value(const at::Tensor& y) const;
   [[nodiscard]] at::Tensor query(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor norm_heads(const at::Tensor& x,

@@ -13,16 +13,6 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return x.is_cuda() ? linear_on_device(x, weight, bias) : at::linear(x, weight, bias);
 }
 
-at::Tensor normed_linear(const at::Tensor& x,
-                         const LayerNorm& norm,
-                         const at::Tensor& weight,
-                         const at::Tensor& bias) {
-  if (x.is_cuda() && takes_normed(x, norm.bias())) {
-    return normed_linear_on_device(x, norm.weight(), norm.bias(), weight, bias);
-  }
-  return linear(norm(x), weight, bias);
-}
-
 Linear::Linear(
     Parameters& parameters, const std::string& name, std::int64_t in, std::int64_t out, bool zero) {
   const double bound = zero || in == 0 ? 0 : 1 / std::sqrt(static_cast<double>(in));
@@ -94,19 +84,6 @@ at::Tensor Mlp::operator()(const at::Tensor& x) const {
     case MlpKind::kReglu: return out_(at::relu(in) * value_(x));
   }
   return {};
-}
-
-at::Tensor Mlp::add_to(const at::Tensor& z, const Norm& norm, const at::Tensor& condition) const {
-  if (z.is_cuda() && kind_ == MlpKind::kGelu && norm.plain() != nullptr) {
-    const NormedMlp parameters = {.norm_weight = norm.plain()->weight(),
-                                  .norm_bias = norm.plain()->bias(),
-                                  .weight_in = in_.weight(),
-                                  .bias_in = in_.bias(),
-                                  .weight_out = out_.weight(),
-                                  .bias_out = out_.bias()};
-    if (takes_normed_mlp(z, parameters)) return normed_mlp_on_device(z, parameters);
-  }
-  return z + (*this)(norm(z, condition));
 }
 
 }  // namespace askos::model

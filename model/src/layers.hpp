@@ -35,14 +35,6 @@ class Linear {
   at::Tensor bias_;
 };
 
-class LayerNorm;
-
-/// `linear` of the norm of x.
-[[nodiscard]] at::Tensor normed_linear(const at::Tensor& x,
-                                       const LayerNorm& norm,
-                                       const at::Tensor& weight,
-                                       const at::Tensor& bias);
-
 /// Normalises the last axis (population variance, epsilon 1e-5), then scales and shifts.
 class LayerNorm {
  public:
@@ -53,13 +45,9 @@ class LayerNorm {
             bool with_bias = true);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
 
-  [[nodiscard]] const at::Tensor& weight() const noexcept { return weight_; }
-  /// Undefined without bias.
-  [[nodiscard]] const at::Tensor& bias() const noexcept { return bias_; }
-
  private:
   at::Tensor weight_;
-  at::Tensor bias_;
+  at::Tensor bias_;  // undefined without bias
 };
 
 /// A layer norm, or one whose scale and shift are linear in a condition c (both 0 at the start):
@@ -74,9 +62,6 @@ class Norm {
        std::int64_t condition_features = 0);
   /// x [..., size], condition [..., feature], undefined if the norm has none.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& condition = {}) const;
-
-  /// The layer norm; null if it is conditional.
-  [[nodiscard]] const LayerNorm* plain() const noexcept { return conditional_ ? nullptr : &plain_; }
 
  private:
   bool conditional_ = false;
@@ -95,10 +80,6 @@ class Mlp {
       std::int64_t channels,
       std::int64_t hidden);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
-  /// Returns `z` plus what the network makes of its norm.
-  [[nodiscard]] at::Tensor add_to(const at::Tensor& z,
-                                  const Norm& norm,
-                                  const at::Tensor& condition = {}) const;
 
  private:
   MlpKind kind_ = MlpKind::kGelu;

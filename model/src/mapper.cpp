@@ -68,8 +68,7 @@ at::Tensor Mapper::embed_sources(const at::Tensor& x) const {
 }
 
 at::Tensor Mapper::extract(const at::Tensor& x) const {
-  if (!extractor_) return x;
-  return normed_linear(x, *extractor_norm_, extractor_->weight(), extractor_->bias());
+  return extractor_ ? (*extractor_)((*extractor_norm_)(x)) : x;
 }
 
 at::Tensor Mapper::run(const Block::Sources& wait_for_table,

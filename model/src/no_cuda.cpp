@@ -3,7 +3,6 @@
 #include "captured_work.hpp"
 #include "device_name.hpp"
 #include "layers_on_device.hpp"
-#include "page_locked.hpp"
 
 #include <askos/base/error.hpp>
 
@@ -22,10 +21,6 @@ CapturedWork::CapturedWork() = default;
 CapturedWork::~CapturedWork() = default;
 void CapturedWork::run(const std::function<void()>& work) {
   work();
-}
-
-std::unique_ptr<comm::SlotAllocator> make_page_locked_allocator() {
-  throw Error(Errc::kEnvironment, missing_for_cuda());
 }
 
 at::Tensor attention_on_device(const AttentionInput& input, const EdgeIndex& /*index*/) {
@@ -48,26 +43,6 @@ at::Tensor layer_norm_on_device(const at::Tensor& x,
                                 const at::Tensor& /*weight*/,
                                 const at::Tensor& /*bias*/) {
   throw Error(Errc::kEnvironment, missing_for_cuda()).with("device", x.device().str());
-}
-
-bool takes_normed(const at::Tensor& /*x*/, const at::Tensor& /*norm_bias*/) {
-  return false;
-}
-
-at::Tensor normed_linear_on_device(const at::Tensor& x,
-                                   const at::Tensor& /*norm_weight*/,
-                                   const at::Tensor& /*norm_bias*/,
-                                   const at::Tensor& /*weight*/,
-                                   const at::Tensor& /*bias*/) {
-  throw Error(Errc::kEnvironment, missing_for_cuda()).with("device", x.device().str());
-}
-
-bool takes_normed_mlp(const at::Tensor& /*z*/, const NormedMlp& /*mlp*/) {
-  return false;
-}
-
-at::Tensor normed_mlp_on_device(const at::Tensor& z, const NormedMlp& /*mlp*/) {
-  throw Error(Errc::kEnvironment, missing_for_cuda()).with("device", z.device().str());
 }
 
 }  // namespace askos::model

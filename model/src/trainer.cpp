@@ -7,7 +7,6 @@
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
 #include <askos/model/trainer.hpp>
-#include <askos/telemetry/ledger.hpp>
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
@@ -242,10 +241,7 @@ struct Trainer::Parts {
       at_device.loss_and_norm.select(0, 0).copy_(loss.detach());
       update_recorded(at_device);
     });
-    const at::Tensor numbers = [&] {
-      const telemetry::ScopedState state(telemetry::State::kBusyGpu);
-      return at_device.loss_and_norm.cpu();
-    }();
+    const at::Tensor numbers = at_device.loss_and_norm.cpu();
     result.loss = numbers[0].item<double>() / weight;
     result.gradient_norm = numbers[1].item<double>();
     result.is_finite = has_finite_numbers(result);

@@ -112,51 +112,6 @@ TEST_P(DeviceLayers, Norm_takes_other_widths_and_no_shift) {
   }
 }
 
-TEST_P(DeviceLayers, NormedLinear_is_that_of_float64_on_any_number_of_rows) {
-  for (const std::int64_t rows : {1, 7, 1000, 70'001}) {
-    SCOPED_TRACE(rows);
-    const std::vector<at::Tensor> inputs = {2 * numbers({1, rows, 256}), numbers({256}),
-                                            numbers({256}), numbers({256, 256}), numbers({256})};
-    check(
-        [](const auto& x) {
-          EXPECT_TRUE(takes_normed(x[0], x[2]));
-          return normed_linear_on_device(x[0], x[1], x[2], x[3], x[4]);
-        },
-        [](const auto& x) {
-          return at::linear(at::layer_norm(x[0], {256}, x[1], x[2], 1e-5), x[3], x[4]);
-        },
-        inputs, 8e-3);
-  }
-}
-
-TEST_P(DeviceLayers, NormedMlp_is_that_of_float64_on_any_number_of_rows) {
-  const auto mlp = [](const std::vector<at::Tensor>& x) {
-    return NormedMlp{x[1], x[2], x[3], x[4], x[5], x[6]};
-  };
-  for (const std::int64_t rows : {1, 7, 1000, 70'001}) {
-    const std::int64_t channels = rows > 1000 ? 256 : 512;
-    const std::int64_t hidden = 4 * channels;
-    SCOPED_TRACE(::testing::Message() << rows << " rows of " << channels);
-    const std::vector<at::Tensor> inputs = {2 * numbers({1, rows, channels}),
-                                            numbers({channels}),
-                                            numbers({channels}),
-                                            0.1 * numbers({hidden, channels}),
-                                            numbers({hidden}),
-                                            0.1 * numbers({channels, hidden}),
-                                            numbers({channels})};
-    check(
-        [&](const auto& x) {
-          EXPECT_TRUE(takes_normed_mlp(x[0], mlp(x)));
-          return normed_mlp_on_device(x[0], mlp(x));
-        },
-        [&](const auto& x) {
-          const at::Tensor normed = at::layer_norm(x[0], {channels}, x[1], x[2], 1e-5);
-          return x[0] + at::linear(at::gelu(at::linear(normed, x[3], x[4])), x[5], x[6]);
-        },
-        inputs, 8e-3);
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Types,
                          DeviceLayers,
                          ::testing::Values(at::kBFloat16, at::kHalf),

@@ -39,8 +39,7 @@ void CapturedWork::run(const std::function<void()>& work) {
       if (!parts_->graph) {
         c10::cuda::device_synchronize();
         parts_->graph.emplace();
-        // Other threads may copy to the device meanwhile.
-        parts_->graph->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+        parts_->graph->capture_begin();
         work();
         parts_->graph->capture_end();
       }

@@ -100,7 +100,6 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocksAtOnce)
                        const float* scale,
                        const float2* statistics,
                        const T* grad_out,
-                       const T* added,
                        T* grad_x,
                        float* parts) {
   constexpr int kChannels = Words * kWordChannels;
@@ -138,14 +137,11 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocksAtOnce)
     const float slope = sum_over_warp(product) / kChannels;
 #pragma unroll
     for (int w = 0; w < Words; ++w) {
-      const std::int64_t at = row * kChannels + w * kWordChannels + lane * kLaneChannels;
-      float more[kLaneChannels] = {};
-      if (added != nullptr) unpack(more, load<true>(added + at, kLaneChannels));
 #pragma unroll
       for (int c = 0; c < kLaneChannels; ++c)
-        grad.x[w][c] =
-            fmaf(mean_and_inverse.y, grad.x[w][c] - mean - part.x[w][c] * slope, more[c]);
-      store<true>(grad_x + at, grad.x[w], kLaneChannels);
+        grad.x[w][c] = mean_and_inverse.y * (grad.x[w][c] - mean - part.x[w][c] * slope);
+      store<true>(grad_x + row * kChannels + w * kWordChannels + lane * kLaneChannels, grad.x[w],
+                  kLaneChannels);
     }
   }
   float* to = parts + static_cast<std::int64_t>(blockIdx.x) * 2 * kChannels;
@@ -225,7 +221,6 @@ cudaError_t norm_backward(const NormShape& shape,
                           const float* scale,
                           const float* statistics,
                           const void* grad_out,
-                          const void* added,
                           void* grad_x,
                           float* grad_parameters,
                           float* workspace,
@@ -238,7 +233,7 @@ cudaError_t norm_backward(const NormShape& shape,
         <<<static_cast<unsigned>(blocks), 32 * kWarps, 0, stream>>>(
             static_cast<const T*>(x), shape.num_rows, scale,
             reinterpret_cast<const float2*>(statistics), static_cast<const T*>(grad_out),
-            static_cast<const T*>(added), static_cast<T*>(grad_x), workspace);
+            static_cast<T*>(grad_x), workspace);
   });
   if (const auto error = cudaGetLastError(); error != cudaSuccess) return error;
   return sum_parts(workspace, static_cast<int>(blocks), std::int64_t{2} * shape.num_channels,

@@ -30,14 +30,12 @@ struct NormShape {
 /// float32 numbers that `norm_backward` needs for a while.
 [[nodiscard]] std::size_t norm_workspace(const NormShape& shape);
 
-/// Starts the gradients of `norm_forward`: of x, and of scale and shift, [2, channel]. `added`, a
-/// table like x or null, is added to that of x: the gradient of what passes the norm by.
+/// Starts the gradients of `norm_forward`: of x, and of scale and shift, [2, channel].
 [[nodiscard]] cudaError_t norm_backward(const NormShape& shape,
                                         const void* x,
                                         const float* scale,
                                         const float* statistics,
                                         const void* grad_out,
-                                        const void* added,
                                         void* grad_x,
                                         float* grad_parameters,
                                         float* workspace,

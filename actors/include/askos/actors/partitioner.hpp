@@ -5,16 +5,14 @@
 #include <askos/actors/rank_context.hpp>
 #include <askos/dataflow/context.hpp>
 #include <askos/dataflow/stage.hpp>
-#include <askos/model/side_stream.hpp>
 
 namespace askos::actors {
 
 /// Cuts a window into input and target. Where a rank reads other cells than it owns (fewer readers
-/// than ranks), the cells go to their owners within the reader group first. What it emits lies on
-/// `device`; a copy there runs beside whatever the device computes.
+/// than ranks), the cells go to their owners within the reader group first.
 class Partitioner final : public dataflow::Stage {
  public:
-  Partitioner(const RankContext& rank, c10::Device device);
+  explicit Partitioner(const RankContext& rank);
 
   dataflow::In<Window> window;
   dataflow::Out<Sample> sample;
@@ -27,10 +25,7 @@ class Partitioner final : public dataflow::Stage {
   [[nodiscard]] bool redistributes() const;
   [[nodiscard]] at::Tensor own_cells(at::Tensor rows) const;
 
-  [[nodiscard]] model::Batch cut(const at::Tensor& rows, std::int64_t num_inputs) const;
-
   RankContext rank_;
-  model::SideStream stream_;
 };
 
 }  // namespace askos::actors
