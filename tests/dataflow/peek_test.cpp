@@ -190,10 +190,8 @@ TEST(Peek, SeesWholePacketsWhileTheyFly) {
 TEST(Breakpoint, StopsBeforeThePacketAndLetsItThroughOnce) {
   for (const auto kind : {EngineKind::kSerial, EngineKind::kActor}) {
     const auto taken = test::make_list();
-    const auto session = start(Plan(fields(taken)), {.kind = kind});
+    const auto session = start(Plan(fields(taken)), {.kind = kind, .paused = true});
     auto& control = session->control();
-    control.pause(kMe);
-    while (control.hold().state != HoldState::kPaused) (void)session->wait(1us);
     (void)control.add_breakpoint(kMe, kEdge, "nan(field) > 0");
     EXPECT_EQ(control.add_breakpoint(kMe, kEdge, "sample == 10").number, 2);
     const auto until_held = [&] {
