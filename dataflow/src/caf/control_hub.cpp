@@ -151,14 +151,15 @@ caf::behavior hub_actor(caf::event_based_actor* self,
       },
       [self, directory, tick](caf::tick_atom) {
         const Clock& clock = steady_clock();
-        for (const auto& [rank, member] : directory->begin_round()) {
+        for (const auto& asked : directory->begin_round()) {
+          const auto rank = asked.first;
           const Nanoseconds asked_at = clock.now();  // before the question can reach its reader
-          caf_compat::request(self, member, kAnswerDeadline, caf::get_atom_v)
+          caf_compat::request(self, asked.second, kAnswerDeadline, caf::get_atom_v)
               .then(
-                  [=, &clock, rank = rank](ControlReading& reading) {
+                  [=, &clock](ControlReading& reading) {
                     directory->answered(rank, std::move(reading), asked_at, clock.now());
                   },
-                  [=, rank = rank](const caf::error&) { directory->silent(rank); });
+                  [=](const caf::error&) { directory->silent(rank); });
         }
         tick();
       },

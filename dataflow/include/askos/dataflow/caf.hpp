@@ -12,6 +12,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/type_id.hpp>
 
+// NOLINTBEGIN(readability-identifier-naming): as CAF names its own
 CAF_BEGIN_TYPE_ID_BLOCK(askos_dataflow, ASKOS_CAF_FIRST_TYPE_ID)
 CAF_ADD_TYPE_ID(askos_dataflow, (askos::dataflow::Outcome))
 CAF_ADD_TYPE_ID(askos_dataflow, (askos::dataflow::SessionStatus))
@@ -20,6 +21,7 @@ CAF_ADD_ATOM(askos_dataflow, askos::dataflow, drain_atom)
 CAF_ADD_ATOM(askos_dataflow, askos::dataflow, stop_atom)
 CAF_ADD_ATOM(askos_dataflow, askos::dataflow, done_atom)
 CAF_END_TYPE_ID_BLOCK(askos_dataflow)
+// NOLINTEND(readability-identifier-naming)
 
 namespace askos::dataflow {
 
