@@ -6,6 +6,8 @@
 //
 // With --bfloat16 linear layers multiply in it, and the losses must be those of float32 within 1 %.
 // bench/peers/reference_step.py times the same cases with the reference's model.
+#include "model/step_cases.hpp"
+
 #include <askos/base/clock.hpp>
 #include <askos/base/error.hpp>
 #include <askos/comm/communicator.hpp>
@@ -62,27 +64,14 @@ Case storm() {
   return result;
 }
 
-/// Points spread evenly over the sphere, from north to south.
-Nodes spiral(int count) {
-  Nodes nodes;
-  for (int i = 0; i < count; ++i) {
-    const double angle = 180 * (1 + std::sqrt(5.0)) * (i + 0.5);
-    nodes.lat.push_back(std::asin(1 - 2 * (i + 0.5) / count));
-    nodes.lon.push_back(std::remainder(angle, 360.0) * kDegree);
-  }
-  return nodes;
-}
-
 Case globe() {
   Graph graph;
-  graph.data = spiral(5248);
-  graph.hidden = spiral(1288);
+  graph.data = bench::spiral(5248);
+  graph.hidden = bench::spiral(1288);
   graph.data_to_hidden = nearest_neighbour_edges(graph.data, graph.hidden, 12);
   graph.hidden_to_hidden = nearest_neighbour_edges(graph.hidden, graph.hidden, 12);
   graph.hidden_to_data = nearest_neighbour_edges(graph.hidden, graph.data, 3);
-  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
-  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
+  set_directional_attributes(graph);
   graph.data_weights.assign(graph.data.lat.size(), 1.0);
   return {config_of(256, 12, 20), std::move(graph), 1};
 }

@@ -48,9 +48,7 @@ inline Graph graph_of(const StepCase& sizes) {
   graph.hidden_to_hidden = std::move(sphere.edges);
   graph.data_to_hidden = cut_off_edges(graph.data, graph.hidden, 0.6);
   graph.hidden_to_data = nearest_neighbour_edges(graph.hidden, graph.data, 3);
-  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
-  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
+  set_directional_attributes(graph);
   graph.data_weights.assign(graph.data.lat.size(), 1.0);
   return graph;
 }

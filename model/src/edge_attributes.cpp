@@ -76,4 +76,10 @@ void set_directional_attributes(Edges& edges, const Nodes& sources, const Nodes&
   divide_by_deviation(edges, 1, 3);
 }
 
+void set_directional_attributes(Graph& graph) {
+  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
+  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
+  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
+}
+
 }  // namespace askos::model

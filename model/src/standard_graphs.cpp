@@ -4,15 +4,6 @@
 #include <algorithm>
 
 namespace askos::model {
-namespace {
-
-void set_all_attributes(Graph& graph) {
-  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
-  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
-}
-
-}  // namespace
 
 Graph regional_graph(const Nodes& cells, const RegionalGraphOptions& options) {
   Graph graph;
@@ -25,7 +16,7 @@ Graph regional_graph(const Nodes& cells, const RegionalGraphOptions& options) {
       nearest_neighbour_edges(graph.hidden, graph.hidden, options.processor_neighbours);
   graph.hidden_to_data =
       nearest_neighbour_edges(graph.hidden, graph.data, options.decoder_neighbours);
-  set_all_attributes(graph);
+  set_directional_attributes(graph);
   graph.data_weights.assign(cells.lat.size(), 1.0);
   return graph;
 }
@@ -39,7 +30,7 @@ Graph global_graph(const Nodes& cells, const GlobalGraphOptions& options) {
   graph.data_to_hidden = cut_off_edges(graph.data, graph.hidden, options.cut_off_factor);
   graph.hidden_to_data =
       nearest_neighbour_edges(graph.hidden, graph.data, options.decoder_neighbours);
-  set_all_attributes(graph);
+  set_directional_attributes(graph);
   graph.data_weights = voronoi_areas(cells);
   return graph;
 }

@@ -63,9 +63,7 @@ Graph stretched_graph(const Nodes& cells,
       nearest_neighbour_edges(graph.data, graph.hidden, options.encoder_neighbours);
   graph.hidden_to_data =
       nearest_neighbour_edges(graph.hidden, graph.data, options.decoder_neighbours);
-  set_directional_attributes(graph.data_to_hidden, graph.data, graph.hidden);
-  set_directional_attributes(graph.hidden_to_hidden, graph.hidden, graph.hidden);
-  set_directional_attributes(graph.hidden_to_data, graph.hidden, graph.data);
+  set_directional_attributes(graph);
   graph.data_weights = voronoi_areas(cells);
   return graph;
 }

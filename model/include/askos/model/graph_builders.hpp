@@ -40,6 +40,9 @@ struct Icosphere {
 /// direction together). A self-loop has direction (0, 0).
 void set_directional_attributes(Edges& edges, const Nodes& sources, const Nodes& destinations);
 
+/// Does so with the edges of encoder, processor and decoder, each kind by itself.
+void set_directional_attributes(Graph& graph);
+
 /// Computes the area of each node's cell in the spherical Voronoi diagram; they add up to 4 pi.
 /// Throws `Errc::kInvalidInput` if the nodes do not surround the centre of the sphere.
 [[nodiscard]] std::vector<double> voronoi_areas(const Nodes& nodes);
