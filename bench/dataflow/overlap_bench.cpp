@@ -21,7 +21,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <memory>
@@ -41,37 +40,46 @@ constexpr std::size_t kNumValues = std::size_t{64} << 10;     // 512 KiB that a 
 
 using Values = std::vector<std::int64_t>;
 
+/// Waits until a part that began then has taken its time.
+void wait_out(Nanoseconds began) {
+  steady_clock().sleep_until(began + kPart);
+}
+
 /// A file of `kNumSteps` blocks for each rank, which is gone when the program ends.
 class Blocks {
  public:
   Blocks() : file_(std::tmpfile()) {
-    if (!file_)
-      throw Error(Errc::kEnvironment, "cannot make a temporary file")
-          .with("why", std::strerror(errno));
+    if (!file_) fail("make");
     Values block(kNumValues);
     for (std::int64_t number = 0; number < kNumRanks * kNumSteps; ++number) {
       std::iota(block.begin(), block.end(), number);
       if (std::fwrite(block.data(), sizeof(block[0]), kNumValues, file_.get()) != kNumValues) {
-        throw Error(Errc::kEnvironment, "cannot write a temporary file")
-            .with("why", std::strerror(errno));
+        fail("write");
       }
     }
     std::fflush(file_.get());
   }
 
+  /// Takes one part's time.
   [[nodiscard]] Values read(int rank, int step) const {
+    const auto began = steady_clock().now();
     Values block(kNumValues);
     const std::size_t bytes = kNumValues * sizeof(block[0]);
     const auto offset = static_cast<std::size_t>(rank * kNumSteps + step) * bytes;
     if (::pread(fileno(file_.get()), block.data(), bytes, static_cast<off_t>(offset)) !=
         static_cast<ssize_t>(bytes)) {
-      throw Error(Errc::kEnvironment, "cannot read a temporary file")
-          .with("why", std::strerror(errno));
+      fail("read");
     }
+    wait_out(began);
     return block;
   }
 
  private:
+  [[noreturn]] static void fail(const std::string& verb) {
+    throw Error(Errc::kEnvironment, "cannot " + verb + " a temporary file")
+        .with("why", std::strerror(errno));
+  }
+
   struct Close {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
@@ -97,10 +105,6 @@ int calibrated_passes() {
   return std::max(1, static_cast<int>(kTried * kPart.count() / took.count()));
 }
 
-void wait_out(Nanoseconds began) {
-  steady_clock().sleep_until(began + kPart);
-}
-
 /// Sums of all blocks over ranks and steps.
 struct Totals {
   std::array<std::int64_t, kNumRanks> of_rank{};
@@ -110,12 +114,15 @@ struct Totals {
   }
 };
 
+/// Sums over the ranks; takes one part's time.
 void exchange(comm::Communicator& ranks, Values& values) {
+  const auto began = steady_clock().now();
   ranks
       .all_reduce({.data = values.data(),
                    .count = static_cast<std::int64_t>(values.size()),
                    .dtype = DType::kInt64})
       ->wait();
+  wait_out(began);
 }
 
 class Read final : public Stage {
@@ -124,10 +131,7 @@ class Read final : public Stage {
   Out<Values> out{*this, "out", {.host_bytes = {kNumValues * sizeof(std::int64_t)}}};
 
   void run(Context& context) override {
-    const auto began = context.clock().now();
-    Values values = blocks_.read(rank_, step_);
-    wait_out(began);
-    context.emit(out, std::move(values), {.sample = SampleId{step_}});
+    context.emit(out, blocks_.read(rank_, step_), {.sample = SampleId{step_}});
     if (++step_ == kNumSteps) context.end();
   }
   [[nodiscard]] Threading threading() const override { return Threading::kDedicated; }
@@ -162,11 +166,8 @@ class Exchange final : public Stage {
   In<Values> in{*this, "in"};
 
   void run(Context& context) override {
-    const auto packet = context.take(in);
-    const auto began = context.clock().now();
-    Values values = *packet;
+    Values values = *context.take(in);
     exchange(ranks_, values);
-    wait_out(began);
     totals_.add(ranks_.rank(), values);
   }
   [[nodiscard]] Threading threading() const override { return Threading::kDedicated; }
@@ -189,16 +190,10 @@ double run_serially(const Blocks& blocks, int num_passes, Parts parts, Totals& t
     threads.emplace_back([&, rank] {
       Values values(kNumValues);
       for (int step = 0; step < kNumSteps; ++step) {
-        auto part_began = steady_clock().now();
-        if (is_in(Parts::kRead)) {
-          values = blocks.read(rank, step);
-          wait_out(part_began);
-        }
+        if (is_in(Parts::kRead)) values = blocks.read(rank, step);
         if (is_in(Parts::kCompute)) compute(values, num_passes);
-        part_began = steady_clock().now();
         if (is_in(Parts::kExchange)) {
           exchange(*ranks[static_cast<std::size_t>(rank)], values);
-          wait_out(part_began);
           totals.add(rank, values);
         }
       }
